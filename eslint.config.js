@@ -31,7 +31,9 @@ const mayImport = {
     'runtime/**',
     'errors/**',
   ],
+  'src/events/**': ['runtime/**'],
   'src/controllers/**': [
+    'events/emit-event.ts',
     'repository/*.ts',
     'kubernetes/cluster.ts',
     'pods/**',
@@ -51,6 +53,7 @@ const mayImport = {
   ],
   'src/worker/**': [
     'caches/**',
+    'events/**',
     'repository/*.ts',
     'kubernetes/cluster.ts',
     'kubernetes/pod-spec/**',
@@ -71,6 +74,7 @@ const mayImport = {
     'telemetry/**',
   ],
   'src/pods/**': [
+    'events/emit-event.ts',
     'repository/*.ts',
     'kubernetes/**',
     'exec/**',

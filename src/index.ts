@@ -284,6 +284,28 @@ export type {
   Worker,
 } from './runtime/worker.ts';
 export type {
+  ArtifactExpired,
+  CapacityReleased,
+  ContainerCreated,
+  ContainerEventFacts,
+  ContainerFailed,
+  ContainerLeaseLost,
+  ContainerTakenOver,
+  EventOverflow,
+  EventsOptions,
+  OwnerFinished,
+  PodDeleted,
+  ProcessEnded,
+  ProcessStarted,
+  Reaped,
+  VolumeCreated,
+  VolumeFilled,
+  VolumeStreamedOut,
+  WorkerEvent,
+  WorkerEventFacts,
+  WorkerEvents,
+} from './runtime/worker-events.ts';
+export type {
   HeartbeatOptions,
   LandOptions,
   WorkerInfo,

@@ -5,6 +5,7 @@ import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
 import { checkWorker } from './checks/check-worker.ts';
 import { ReapLoop } from './controllers/reap-loop.ts';
 import { Reaper } from './controllers/reaper.ts';
+import { EventHub } from './events/event-hub.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
 import { execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
 import { messageBufferBytes } from './exec/stdin-frames.ts';
@@ -164,12 +165,15 @@ function compose(
   const watch = new PodWatch(options.podObservation === 'poll' ? polling(watching) : watching);
   const mask = hostMask(options.mask, logger);
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts, mask });
+  const events = new EventHub({ clock });
+  const { emit } = events;
   const remover = new PodRemover({
     cluster,
     installationSelector: installationSelector(installationId),
     watch,
     agents,
     clock,
+    emit,
   });
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
@@ -205,6 +209,7 @@ function compose(
     hijackGraceMs,
     keeping,
     finishedOwnerTtlMs,
+    emit,
   });
   const { reapEveryMs: everyMs } = options;
   const reapLoop =
@@ -295,6 +300,7 @@ function compose(
     artifactTimeToLiveMs,
     hijackGraceMs,
     artifactLeaseMs: podLeaseMs,
+    events,
     close,
   });
 }

@@ -1,4 +1,5 @@
 import { ReconcileError } from '../errors/repository.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
 import type { OldConfigMap } from '../pods/old-agents.ts';
 import type { LabelledPod, PodIdentity } from '../pods/pod-remover.ts';
 import type { ContainerQueries } from '../repository/container-queries.ts';
@@ -35,6 +36,7 @@ export interface ReaperComponents {
   readonly keeping: Pick<FindDestroyableOptions, 'maxKept' | 'maxKeptMs'>;
   /** How long the record of an owner that has finished for good is kept, in milliseconds. */
   readonly finishedOwnerTtlMs: number;
+  readonly emit?: EmitEvent | undefined;
 }
 
 export interface PassOptions extends ReapOptions {
@@ -116,6 +118,7 @@ export class Reaper {
         throw error;
       },
     );
+    this.#components.emit?.({ kind: 'reaped', ...counts, complete, failures: pass.failures.length });
     this.#throwFailures(pass);
     return { ...counts, complete };
   }

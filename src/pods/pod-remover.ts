@@ -1,4 +1,5 @@
 import { PodFailedError } from '../errors/pod.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
 import { Semaphore } from '../internal/semaphore.ts';
 import { TookTooLong, within } from '../internal/within.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
@@ -14,6 +15,7 @@ export interface PodRemoverComponents {
   readonly watch: Pick<PodWatch, 'observe'>;
   readonly agents: Pick<AgentPool, 'forget'>;
   readonly clock: Clock;
+  readonly emit?: EmitEvent | undefined;
 }
 
 /** A pod with the labels of the installation. */
@@ -103,6 +105,7 @@ export class PodRemover {
     const uid = await this.delete(podName, handle, { ...known, signal });
     if (uid === undefined) return false;
     await this.#whenGone(podName, uid, { signal });
+    this.#components.emit?.({ kind: 'capacity-released', by: 'pod', name: podName });
     return true;
   }
 
@@ -130,13 +133,15 @@ export class PodRemover {
     handle: string,
     { signal, gracePeriodSeconds, ...known }: PodDeletion = {},
   ): Promise<string | undefined> {
-    const { cluster, agents } = this.#components;
+    const { cluster, agents, emit } = this.#components;
     const release = await this.#calls.acquire({ signal });
     try {
       const uid = known.uid ?? (await this.#findUid(podName, handle, { signal }));
       if (uid === undefined) return undefined;
       agents.forget(podName);
-      return (await cluster.deletePod(podName, { uid, gracePeriodSeconds, signal })) ? uid : undefined;
+      if (!(await cluster.deletePod(podName, { uid, gracePeriodSeconds, signal }))) return undefined;
+      emit?.({ kind: 'pod-deleted', podName, handle });
+      return uid;
     } finally {
       release();
     }

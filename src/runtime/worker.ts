@@ -11,6 +11,7 @@ import type { ReapOptions, ReapResult } from './reap-result.ts';
 import type { WorkerRetention } from './retention.ts';
 import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
+import type { WorkerEvents } from './worker-events.ts';
 import type { WorkerLifecycle } from './worker-lifecycle.ts';
 
 /**
@@ -182,7 +183,7 @@ export interface ArtifactVolume {
  *
  * @public
  */
-export interface Worker extends AsyncDisposable, WorkerCaches, WorkerLifecycle, WorkerRetention {
+export interface Worker extends AsyncDisposable, WorkerCaches, WorkerEvents, WorkerLifecycle, WorkerRetention {
   /** The name of the worker: stable, and unique in the database. */
   readonly name: string;
   /**

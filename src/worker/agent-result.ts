@@ -1,6 +1,7 @@
 import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
 import { PROCESS_FATES_SINCE } from '../agent-client/session/agent-hello.ts';
 import { OutcomeUnknownError } from '../errors/process.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -16,6 +17,7 @@ export interface ResultSource {
 export interface ResultComponents {
   readonly containers: ContainerRepository;
   readonly pods: PodSupervisor;
+  readonly emit?: EmitEvent | undefined;
 }
 
 /**
@@ -52,10 +54,11 @@ export async function recordResult(
     specDigest,
   }: AgentProcessResult,
   { handle, processId }: ResultSource,
-  { containers, pods }: ResultComponents,
+  { containers, pods, emit }: ResultComponents,
   { properties, signal }: AbortOptions & { readonly properties: Properties },
 ): Promise<void> {
   const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt, specDigest };
   // Without a check of the pod: the result is known even if the pod ends in the meantime.
   await pods.retry(() => containers.recordProcessResult(handle, processId, record, { properties, signal }), { signal });
+  emit?.({ kind: 'process-ended', handle, processId, exitStatus, signal: number });
 }

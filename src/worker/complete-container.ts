@@ -1,9 +1,11 @@
+import { isKubernetesWorkerError } from '../errors/error-code.ts';
 import { IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
 import { within } from '../internal/within.ts';
 import type { LaunchOptions } from '../pods/pod-launcher.ts';
 import type { Lease } from '../repository/container-repository.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
+import type { ContainerEventFacts } from '../runtime/worker-events.ts';
 import {
   type ContainerCreationComponents,
   type ContainerOutcome,
@@ -24,13 +26,14 @@ export async function completeContainer(
   components: ContainerCreationComponents,
   signal: AbortSignal,
 ): Promise<ContainerOutcome> {
-  const { containers, pods, logger } = components;
+  const { containers, pods, logger, emit } = components;
   const { container, lease, generation } = found;
   const { handle, podName } = container;
   try {
     await launch(found, requested, components, { signal });
     await fillInputs(found, requested, components, { signal });
     const createdBy = await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
+    if (createdBy === generation) emit?.({ kind: 'container-created', ...eventFacts(container) });
     // A late statement of this holder also finds the row `created` if the next holder was faster.
     return { container: { ...container, state: 'created' }, created: createdBy === generation };
   } catch (error) {
@@ -42,6 +45,7 @@ export async function completeContainer(
     logger.warn('container failed', { handle, podName, error: reported });
     await pods
       .retry(() => containers.markFailed(handle, lease.holder, { signal }), { signal })
+      .then(() => emit?.({ kind: 'container-failed', ...eventFacts(container), code: codeOf(reported) }))
       .catch((cause: unknown) => logger.warn('container not marked failed', { handle, cause }));
     throw reported;
   }
@@ -53,6 +57,15 @@ export async function completeContainer(
  */
 export function isOvertaken(error: unknown): boolean {
   return error instanceof LeaseLostError || error instanceof IllegalTransitionError;
+}
+
+/** Returns the facts of a container in its events. */
+export function eventFacts({ handle, podName, owner }: ContainerRecord): ContainerEventFacts {
+  return { handle, podName, owner };
+}
+
+function codeOf(error: unknown): string | undefined {
+  return isKubernetesWorkerError(error) ? error.code : undefined;
 }
 
 async function launch(

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 
 import type { Caches } from '../caches/caches.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
 import type { HermeticGuard } from '../hermetic/hermetic-guard.ts';
 import type { StepImageResolver, StepImages } from '../images/step-images.ts';
 import type { PodLauncher } from '../pods/pod-launcher.ts';
@@ -33,6 +34,7 @@ export interface ContainerCreationComponents {
   readonly newId: () => string;
   /** A working holder renews its lease. A holder that died is replaced after this time. */
   readonly leaseMs: number;
+  readonly emit?: EmitEvent | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }

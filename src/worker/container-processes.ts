@@ -3,6 +3,7 @@ import type { AgentProcessStatus } from '../agent-client/agent-status.ts';
 import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
 import { PodError } from '../errors/pod.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerQueries } from '../repository/container-queries.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
@@ -29,6 +30,7 @@ export interface ProcessesComponents {
   readonly queries: ContainerQueries;
   readonly agent: () => AgentClient;
   readonly pods: PodSupervisor;
+  readonly emit?: EmitEvent | undefined;
 }
 
 /** The processes of a container by their IDs, without attachments. A stored result is final. */

@@ -9,7 +9,7 @@ import type { Lease, NewContainer } from '../repository/container-repository.ts'
 import type { ContainerRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { StepProgress } from '../runtime/step-progress.ts';
-import { completeContainer, isOvertaken } from './complete-container.ts';
+import { completeContainer, eventFacts, isOvertaken } from './complete-container.ts';
 import {
   type ContainerCreationComponents,
   type ContainerOutcome,
@@ -253,10 +253,11 @@ async function create(
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerOutcome | undefined> {
-  const { containers, clock, leaseMs } = components;
-  const { container, lease, requestedAt, progress } = found;
+  const { containers, clock, leaseMs, emit } = components;
+  const { container, lease, requestedAt, progress, generation } = found;
   const { handle } = container;
   const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
+  if (generation > 1) emit?.({ kind: 'container-taken-over', ...eventFacts(container) });
   const terms = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, requestedAt, clock, signal };
   try {
     const created = await keepLease(terms, async (held) => await completeContainer(found, requested, components, held));
@@ -265,8 +266,9 @@ async function create(
   } catch (error) {
     await release(found, components);
     signal?.throwIfAborted();
-    if (isOvertaken(error)) return undefined;
-    throw error;
+    if (!isOvertaken(error)) throw error;
+    emit?.({ kind: 'lease-lost', ...eventFacts(container) });
+    return undefined;
   } finally {
     progress.end();
   }

@@ -2,6 +2,7 @@ import type { AgentClient } from '../agent-client/agent-client.ts';
 import { PodError } from '../errors/pod.ts';
 import { ProcessSpecChangedError } from '../errors/process.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import { describePod } from '../kubernetes/pod-state/pod-description.ts';
@@ -50,6 +51,7 @@ export interface PodContainerComponents {
   readonly logger: Logger;
   /** How long the mark of a hijack protects the container from the reaper, in milliseconds. */
   readonly hijackGraceMs: number;
+  readonly emit?: EmitEvent | undefined;
 }
 
 /** How a container was found. */
@@ -103,6 +105,8 @@ export class PodContainer implements Container {
       return await this.#marked(target, options, async () => {
         const started = await startProcess(checked, { ...target, stdin, specDigest }, this.#components, options);
         requireSameCommand(expected, started.specDigest, target);
+        if (started.started)
+          this.#components.emit?.({ kind: 'process-started', handle: this.handle, processId: checked.id });
         // The command runs: the host receives the process before it is attached to, so that it can
         // stop the command even if attaching takes long.
         return PodProcess.follow({ ...target, startedByCall: started.started }, this.#components);

@@ -3,6 +3,7 @@ import type { Reaper } from '../controllers/reaper.ts';
 import type { Registrar } from '../controllers/registrar.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { StoreNotConfiguredError } from '../errors/repository.ts';
+import type { EventHub } from '../events/event-hub.ts';
 import type { StepImageResolver } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
@@ -31,6 +32,7 @@ import type {
   OwnerFinishedOptions,
   Worker,
 } from '../runtime/worker.ts';
+import type { EventsOptions, WorkerEvent } from '../runtime/worker-events.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { invalidateCacheOptions } from '../validation/cache-shapes.ts';
@@ -46,6 +48,7 @@ import {
   reapOptions,
   usageQuery,
 } from '../validation/container-shapes.ts';
+import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
 import { heartbeatOptions, landOptions } from '../validation/lifecycle-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import type { ContainerCreationComponents } from './container-creation.ts';
@@ -97,6 +100,7 @@ export interface PodWorkerComponents {
   readonly hijackGraceMs: number;
   /** How long an artifact volume may be in `creating` before it counts as abandoned. */
   readonly artifactLeaseMs: number;
+  readonly events: EventHub;
   /** Releases the worker's resources. */
   readonly close: () => Promise<void>;
 }
@@ -139,6 +143,7 @@ export class PodWorker implements Worker {
       leaseMs,
       clock,
       logger,
+      events,
     } = this.#open();
     checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
@@ -166,6 +171,7 @@ export class PodWorker implements Worker {
       leaseMs,
       clock,
       logger,
+      emit: events.emit,
     };
     const { container, created } = await this.#holding.run(
       (signal) => findOrCreateContainer(requested, components, { signal }),
@@ -202,6 +208,7 @@ export class PodWorker implements Worker {
       artifactLeaseMs: leaseMs,
       pods,
       logger,
+      events,
     } = this.#components;
     const handle = newId();
     const location = store.locate(handle);
@@ -210,6 +217,7 @@ export class PodWorker implements Worker {
     try {
       await store.create(handle, location, options);
       const record = await repository.volumes.markCreated(handle, options);
+      events.emit({ kind: 'volume-created', handle, teamId });
       return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
     } catch (error) {
       // Before the volume expires: the reaper then deletes its pod.
@@ -273,13 +281,15 @@ export class PodWorker implements Worker {
     checkShape('options', ownerFinishedOptions, options);
     const components = this.#open();
     await finishOwner(this.name, owner, options, components);
+    components.events.emit({ kind: 'owner-finished', owner, final: options.final ?? false });
     components.reapSoon();
   }
 
   async expireArtifact(handle: string, options: AbortOptions = {}): Promise<void> {
     checkLookup(handle, options);
-    const { repository, reapSoon } = this.#open();
-    await repository.volumes.expire(this.name, handle, options);
+    const { repository, reapSoon, events } = this.#open();
+    const isArtifact = await repository.volumes.expire(this.name, handle, options);
+    if (isArtifact) events.emit({ kind: 'artifact-expired', handle });
     reapSoon();
   }
 
@@ -343,14 +353,25 @@ export class PodWorker implements Worker {
     return await this.#holding.run((signal) => check({ ...options, signal }), options);
   }
 
+  events(options: EventsOptions = {}): AsyncIterable<WorkerEvent> {
+    checkShape('options', eventsOptions, options);
+    checkBufferSize(options);
+    return this.#open().events.subscribe(options);
+  }
+
   async close(): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;
   }
 
   async #close(): Promise<void> {
-    await this.#holding.close(new ClosedError(`worker ${this.name}`));
-    await this.#components.close();
+    const { close, events } = this.#components;
+    try {
+      await this.#holding.close(new ClosedError(`worker ${this.name}`));
+      await close();
+    } finally {
+      events.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -370,7 +391,7 @@ export class PodWorker implements Worker {
   }
 
   #volume(record: VolumeRecord): StoredVolume {
-    const { repository, pods, caches, streams } = this.#components;
+    const { repository, pods, caches, streams, events } = this.#components;
     const retry = (work: () => Promise<void>, options: AbortOptions): Promise<void> => pods.retry(work, options);
     return new StoredVolume(record, {
       volumes: repository.volumes,
@@ -382,6 +403,7 @@ export class PodWorker implements Worker {
         this.#open();
         return await this.#holding.run(work, options);
       },
+      emit: events.emit,
     });
   }
 
@@ -399,7 +421,7 @@ export class PodWorker implements Worker {
   }
 
   #container(record: ContainerRecord, finding: ContainerFinding): PodContainer {
-    const { repository, cluster, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
+    const { repository, cluster, agents, pods, logs, newId, clock, logger, hijackGraceMs, events } = this.#components;
     return new PodContainer(record, finding, {
       containers: repository.containers,
       queries: repository.queries,
@@ -411,6 +433,7 @@ export class PodWorker implements Worker {
       clock,
       logger,
       hijackGraceMs,
+      emit: events.emit,
     });
   }
 }

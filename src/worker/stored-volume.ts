@@ -7,6 +7,7 @@ import type { Caches } from '../caches/caches.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
 import { PathConflictError } from '../errors/transfer.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
 import { abortable } from '../internal/abort.ts';
 import type { VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
@@ -38,6 +39,7 @@ export interface VolumeComponents {
   readonly caches: Pick<Caches, 'keepTaskCache' | 'keepResourceCache'>;
   /** Runs the work of a call that `Worker.close` aborts and awaits. */
   readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
+  readonly emit?: EmitEvent | undefined;
 }
 
 /** The lease under which a volume is filled while its container is being created. */
@@ -79,6 +81,7 @@ export class StoredVolume implements Volume {
   readonly #isArtifact: boolean;
   readonly #caches: VolumeComponents['caches'];
   readonly #holding: VolumeComponents['holding'];
+  readonly #emit: EmitEvent | undefined;
   #sizeBytes: number | undefined;
 
   constructor(
@@ -96,6 +99,7 @@ export class StoredVolume implements Volume {
     this.#isArtifact = record.kind === 'artifact';
     this.#caches = components.caches;
     this.#holding = components.holding;
+    this.#emit = components.emit;
   }
 
   /** The size of the last raw archive of the whole content, as far as this object has seen it. */
@@ -162,6 +166,7 @@ export class StoredVolume implements Volume {
     signal?.throwIfAborted();
     const stream = this.#streams.open([this.handle]);
     const { archive } = await this.#send(path, stream, { signal });
+    archive.once('end', () => this.#emit?.({ kind: 'volume-streamed-out', handle: this.handle, path }));
     return encodeArchive(archive, encoding);
   }
 
@@ -288,6 +293,7 @@ export class StoredVolume implements Volume {
     const content = isWhole ? { digest, sizeBytes: rawBytes } : undefined;
     if (isWhole) this.#sizeBytes = rawBytes;
     await this.#retry(() => this.#volumes.markReady(this.handle, content, { holder: lease?.holder }), { signal });
+    this.#emit?.({ kind: 'volume-filled', handle: this.handle, path, rawBytes, digest });
   }
 }
 

@@ -6,6 +6,7 @@ import { mutants as checks } from './host/checks.ts';
 import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
 import { mutants as errors } from './host/errors.ts';
+import { mutants as events } from './host/events.ts';
 import { mutants as exec } from './host/exec.ts';
 import { mutants as hermetic } from './host/hermetic.ts';
 import { mutants as images } from './host/images.ts';
@@ -27,6 +28,7 @@ export const mutants: readonly Mutant[] = [
   ...controllers,
   ...embedded,
   ...errors,
+  ...events,
   ...exec,
   ...hermetic,
   ...images,
