@@ -32,6 +32,14 @@ const mayImport = {
     'errors/**',
   ],
   'src/events/**': ['runtime/**'],
+  'src/placement/**': [
+    'repository/*.ts',
+    'kubernetes/{cluster,quantity}.ts',
+    'kubernetes/pod-spec/labels.ts',
+    'events/emit-event.ts',
+    'runtime/**',
+    'errors/**',
+  ],
   'src/controllers/**': [
     'events/emit-event.ts',
     'repository/*.ts',
@@ -53,6 +61,7 @@ const mayImport = {
   ],
   'src/worker/**': [
     'caches/**',
+    'placement/**',
     'events/**',
     'repository/*.ts',
     'kubernetes/cluster.ts',

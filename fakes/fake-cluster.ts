@@ -75,6 +75,14 @@ export class FakeCluster implements Cluster {
     async () => {},
   );
   readonly getNode: StubOf<Cluster['getNode']> = stubOf<Cluster['getNode']>('FakeCluster.getNode', async () => {});
+  readonly listNodes: StubOf<Cluster['listNodes']> = stubOf<Cluster['listNodes']>(
+    'FakeCluster.listNodes',
+    async () => [],
+  );
+  readonly listResourceQuotas: StubOf<Cluster['listResourceQuotas']> = stubOf<Cluster['listResourceQuotas']>(
+    'FakeCluster.listResourceQuotas',
+    async () => [],
+  );
   readonly serverVersion: StubOf<Cluster['serverVersion']> = stubOf<Cluster['serverVersion']>(
     'FakeCluster.serverVersion',
     async () => '',

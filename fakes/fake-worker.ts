@@ -94,6 +94,17 @@ export class FakeWorker implements Worker {
     'FakeWorker.pruneWorker',
     async () => false,
   );
+  readonly facts: StubOf<Worker['facts']> = stubOf<Worker['facts']>('FakeWorker.facts', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'facts');
+  });
+  readonly locality: StubOf<Worker['locality']> = stubOf<Worker['locality']>('FakeWorker.locality', async () => {
+    throw new UnstubbedCallError('FakeWorker', 'locality');
+  });
+  readonly reserve: StubOf<Worker['reserve']> = stubOf<Worker['reserve']>('FakeWorker.reserve', async () => {});
+  readonly reservations: StubOf<Worker['reservations']> = stubOf<Worker['reservations']>(
+    'FakeWorker.reservations',
+    async () => [],
+  );
   readonly usage: StubOf<Worker['usage']> = stubOf<Worker['usage']>('FakeWorker.usage', async () => []);
 
   constructor({ name = '' }: Partial<Pick<Worker, 'name'>> = {}) {

@@ -109,6 +109,7 @@ export type {
   PodChange,
   PodEvent,
   PodList,
+  ResourceQuota,
   Secret,
 } from './kubernetes/cluster.ts';
 export { KubernetesWorker } from './kubernetes-worker.ts';
@@ -133,6 +134,7 @@ export type {
   NewContainerVolume,
   RecordProcessResultOptions,
 } from './repository/container-repository.ts';
+export type { LiveRows, PlacementQueries, VolumePlace } from './repository/placement-queries.ts';
 export type {
   Database,
   DatabaseClient,
@@ -149,6 +151,7 @@ export type {
   VolumeRecord,
   VolumeState,
 } from './repository/records.ts';
+export type { NewReservation, ReservationKey, ReservationRepository } from './repository/reservation-repository.ts';
 export type {
   MarkReadyOptions,
   NewArtifactVolume,
@@ -206,6 +209,19 @@ export type {
   ImageRule,
 } from './runtime/image.ts';
 export type { AbortOptions, Clock, Logger } from './runtime/options.ts';
+export type {
+  ArtifactLocality,
+  ArtifactPlace,
+  MissingFacts,
+  NodesFacts,
+  QuotaFacts,
+  Reservation,
+  ReservationCount,
+  ReservationRequest,
+  ResourceAmounts,
+  WorkerFacts,
+  WorkerPlacement,
+} from './runtime/placement.ts';
 export type { PodOptions, PodOwnerReference, PodSeLinuxOptions, PodToleration } from './runtime/pod-options.ts';
 export type {
   PodDnsConfig,

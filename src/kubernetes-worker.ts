@@ -19,6 +19,7 @@ import { podName } from './kubernetes/pod-spec/pod-name.ts';
 import { PodWatch } from './kubernetes/pod-state/pod-watch.ts';
 import { polling } from './kubernetes/pod-state/polled-pods.ts';
 import { permissionsFor, secretPermissions } from './kubernetes/required-permissions.ts';
+import { Placement } from './placement/placement.ts';
 import { checkAgentBinary } from './pods/agent-binary.ts';
 import { AgentDelivery } from './pods/agent-delivery.ts';
 import { AgentPool } from './pods/agent-pool.ts';
@@ -209,6 +210,16 @@ function compose(
     hijackGraceMs,
     keeping,
     finishedOwnerTtlMs,
+    reservations: repository.reservations,
+    emit,
+  });
+  const placement = new Placement({
+    workerName: name,
+    cluster,
+    labelSelector,
+    repository,
+    podOf: ({ store, location }) => (store === podStore.name ? podStore.podOf(location) : undefined),
+    newId: randomUUID,
     emit,
   });
   const { reapEveryMs: everyMs } = options;
@@ -301,6 +312,7 @@ function compose(
     hijackGraceMs,
     artifactLeaseMs: podLeaseMs,
     events,
+    placement,
     close,
   });
 }

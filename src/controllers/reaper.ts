@@ -5,6 +5,7 @@ import type { LabelledPod, PodIdentity } from '../pods/pod-remover.ts';
 import type { ContainerQueries } from '../repository/container-queries.ts';
 import type { ContainerRepository, FindDestroyableOptions } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
+import type { ReservationRepository } from '../repository/reservation-repository.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
@@ -36,6 +37,8 @@ export interface ReaperComponents {
   readonly keeping: Pick<FindDestroyableOptions, 'maxKept' | 'maxKeptMs'>;
   /** How long the record of an owner that has finished for good is kept, in milliseconds. */
   readonly finishedOwnerTtlMs: number;
+  /** @defaultValue lapsed reservations stay */
+  readonly reservations?: Pick<ReservationRepository, 'prune'> | undefined;
   readonly emit?: EmitEvent | undefined;
 }
 
@@ -140,6 +143,7 @@ export class Reaper {
     const { containers, workerName, finishedOwnerTtlMs } = this.#components;
     const unknownPods = findUnknown ? await this.#findUnknownPods(pass) : [];
     await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, { signal: pass.signal });
+    await this.#components.reservations?.prune(workerName, { signal: pass.signal });
     await this.#sweepContainers(pass);
     await this.#sweepVolumes(pass);
     await this.#removeUnknown(unknownPods, pass);

@@ -5,6 +5,7 @@ import type {
   V1Node,
   V1ObjectMeta,
   V1Pod,
+  V1ResourceQuota,
   V1Secret,
 } from '@kubernetes/client-node';
 
@@ -61,6 +62,13 @@ export type NetworkPolicy = V1NetworkPolicy;
  * @public
  */
 export type ObjectMetadata = V1ObjectMeta & { readonly name: string; readonly uid: string };
+
+/**
+ * A resource quota, as the Kubernetes client types it.
+ *
+ * @public
+ */
+export type ResourceQuota = V1ResourceQuota;
 
 /**
  * The calls of the Kubernetes API that the library uses, all in one namespace. Failures are the
@@ -160,6 +168,20 @@ export interface Cluster {
    * @throws ForbiddenError - the caller may not read nodes
    */
   getNode(name: string, options?: AbortOptions): Promise<KubernetesNode | undefined>;
+  /**
+   * Returns all nodes, over any number of pages; never a part of the list. Only the facts of the
+   * worker need this call and its permission.
+   *
+   * @throws ForbiddenError - the caller may not list nodes
+   */
+  listNodes(options?: AbortOptions): Promise<readonly KubernetesNode[]>;
+  /**
+   * Returns all resource quotas of the namespace. Only the facts of the worker need this call and
+   * its permission.
+   *
+   * @throws ForbiddenError - the caller may not list resource quotas
+   */
+  listResourceQuotas(options?: AbortOptions): Promise<readonly ResourceQuota[]>;
   /** Returns the version of the API server, like `v1.34.4`. */
   serverVersion(options?: AbortOptions): Promise<string>;
   /** Returns whether the credentials have a permission, as the API server's authorizer decides. */

@@ -62,6 +62,13 @@ export const requiredPermissions: readonly RequiredPermission[] = [
     purpose: "events of a pod in a container's description",
     without: 'descriptions of containers have no events',
   },
+  {
+    apiGroup: '',
+    resource: 'resourcequotas',
+    verbs: ['list'],
+    purpose: "the namespace's quotas in the facts of the worker",
+    without: 'the facts of the worker have no quotas',
+  },
 ];
 
 /** The options of a worker that make a permission unnecessary. */
@@ -117,8 +124,9 @@ export const optionalClusterPermissions: readonly RequiredPermission[] = [
     apiGroup: '',
     resource: 'nodes',
     verbs: ['list'],
-    purpose: "finds the nodes' architecture",
-    without: 'the architecture has to be configured, or is amd64',
+    purpose: "finds the nodes' architecture, and the nodes in the facts of the worker",
+    without:
+      'the architecture has to be configured, or is amd64, and the facts of the worker have neither nodes nor zones',
   },
   {
     apiGroup: '',

@@ -1,6 +1,8 @@
 import type { CacheRepository } from './cache-repository.ts';
 import type { ContainerQueries } from './container-queries.ts';
 import type { ContainerRepository } from './container-repository.ts';
+import type { PlacementQueries } from './placement-queries.ts';
+import type { ReservationRepository } from './reservation-repository.ts';
 import type { VolumeRepository } from './volume-repository.ts';
 import type { VolumeStreamRepository } from './volume-stream-repository.ts';
 import type { WorkerRepository } from './worker-repository.ts';
@@ -15,6 +17,8 @@ export interface Repository {
   readonly caches: CacheRepository;
   readonly workers: WorkerRepository;
   readonly workerStates: WorkerStates;
+  readonly placement: PlacementQueries;
+  readonly reservations: ReservationRepository;
   /** Closes the pool that the library opened. A pool of the caller's stays open. */
   close(): Promise<void>;
 }

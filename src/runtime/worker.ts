@@ -6,6 +6,7 @@ import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from
 import type { ContainerPage, ContainerQuery } from './container-query.ts';
 import type { ImageExplanation, ImageRequest } from './image.ts';
 import type { AbortOptions } from './options.ts';
+import type { WorkerPlacement } from './placement.ts';
 import type { ReapPlan } from './reap-plan.ts';
 import type { ReapOptions, ReapResult } from './reap-result.ts';
 import type { WorkerRetention } from './retention.ts';
@@ -183,7 +184,13 @@ export interface ArtifactVolume {
  *
  * @public
  */
-export interface Worker extends AsyncDisposable, WorkerCaches, WorkerEvents, WorkerLifecycle, WorkerRetention {
+export interface Worker
+  extends AsyncDisposable,
+    WorkerCaches,
+    WorkerEvents,
+    WorkerLifecycle,
+    WorkerPlacement,
+    WorkerRetention {
   /** The name of the worker: stable, and unique in the database. */
   readonly name: string;
   /**

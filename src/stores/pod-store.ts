@@ -59,6 +59,12 @@ export class PodStore implements ContainerVolumeStore {
     return { pod: podName, owner: handle, volume };
   }
 
+  /** Returns the pod that has the bytes of a location of this store, and the handle of that pod. */
+  podOf(location: StoreLocation): { readonly podName: string; readonly handle: string } {
+    const { podName, owner: handle } = readLocation(location);
+    return { podName, handle };
+  }
+
   async create(handle: string, location: StoreLocation, options: AbortOptions = {}): Promise<void> {
     const { launcher, pods } = this.#components;
     const request = this.#requestFor(handle, location);

@@ -8,6 +8,7 @@ import type { StepImageResolver } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import type { Placement } from '../placement/placement.ts';
 import type { AgentPool } from '../pods/agent-pool.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
 import type { PodRemover } from '../pods/pod-remover.ts';
@@ -21,6 +22,13 @@ import type { Container, ContainerOwner, ContainerSpec } from '../runtime/contai
 import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
 import type { ImageExplanation, ImageRequest } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type {
+  ArtifactLocality,
+  Reservation,
+  ReservationCount,
+  ReservationRequest,
+  WorkerFacts,
+} from '../runtime/placement.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
 import type { UsageGroup, UsageQuery } from '../runtime/retention.ts';
@@ -50,6 +58,7 @@ import {
 } from '../validation/container-shapes.ts';
 import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
 import { heartbeatOptions, landOptions } from '../validation/lifecycle-shapes.ts';
+import { artifactHandles, checkReservationTime, reservationRequest } from '../validation/placement-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
@@ -101,6 +110,7 @@ export interface PodWorkerComponents {
   /** How long an artifact volume may be in `creating` before it counts as abandoned. */
   readonly artifactLeaseMs: number;
   readonly events: EventHub;
+  readonly placement: Placement;
   /** Releases the worker's resources. */
   readonly close: () => Promise<void>;
 }
@@ -351,6 +361,29 @@ export class PodWorker implements Worker {
     checkShape('options', checkOptions, options);
     const { check } = this.#open();
     return await this.#holding.run((signal) => check({ ...options, signal }), options);
+  }
+
+  async facts(options: AbortOptions = {}): Promise<WorkerFacts> {
+    checkShape('options', abortOptions, options);
+    return await this.#open().placement.facts(options);
+  }
+
+  async locality(handles: readonly string[], options: AbortOptions = {}): Promise<ArtifactLocality> {
+    checkShape('handles', artifactHandles, handles);
+    checkShape('options', abortOptions, options);
+    return await this.#open().placement.locality(handles, options);
+  }
+
+  async reserve(request: ReservationRequest, options: AbortOptions = {}): Promise<Reservation | undefined> {
+    checkShape('request', reservationRequest, request);
+    checkReservationTime(request);
+    checkShape('options', abortOptions, options);
+    return await this.#open().placement.reserve(request, options);
+  }
+
+  async reservations(options: AbortOptions = {}): Promise<readonly ReservationCount[]> {
+    checkShape('options', abortOptions, options);
+    return await this.#open().placement.reservations(options);
   }
 
   events(options: EventsOptions = {}): AsyncIterable<WorkerEvent> {

@@ -12,6 +12,7 @@ import { mutants as hermetic } from './host/hermetic.ts';
 import { mutants as images } from './host/images.ts';
 import { mutants as internal } from './host/internal.ts';
 import { mutants as kubernetes } from './host/kubernetes.ts';
+import { mutants as placement } from './host/placement.ts';
 import { mutants as pods } from './host/pods.ts';
 import { mutants as repository } from './host/repository.ts';
 import { mutants as retention } from './host/retention.ts';
@@ -34,6 +35,7 @@ export const mutants: readonly Mutant[] = [
   ...images,
   ...internal,
   ...kubernetes,
+  ...placement,
   ...pods,
   ...repository,
   ...retention,

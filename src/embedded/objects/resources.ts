@@ -209,6 +209,19 @@ const networkpolicies = define({
   },
 });
 
+/** The server stores quotas as they are, and does not enforce them. */
+const resourcequotas = define({
+  plural: 'resourcequotas',
+  singular: 'resourcequota',
+  kind: 'ResourceQuota',
+  shortNames: ['quota'],
+  hasStatus: true,
+  withDefaults: (object) => {
+    const { hard } = isRecord(object.spec) ? object.spec : {};
+    return { ...object, ...(hard === undefined ? {} : { status: { hard } }) };
+  },
+});
+
 /** The kinds that the server supports. */
 export const resourceDefinitions: readonly ResourceDefinition[] = [
   configmaps,
@@ -218,6 +231,7 @@ export const resourceDefinitions: readonly ResourceDefinition[] = [
   nodes,
   persistentvolumeclaims,
   pods,
+  resourcequotas,
   secrets,
   serviceaccounts,
 ];

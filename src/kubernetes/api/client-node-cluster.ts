@@ -32,6 +32,7 @@ import type {
   PodChange,
   PodEvent,
   PodList,
+  ResourceQuota,
   Secret,
 } from '../cluster.ts';
 import { WatchExpiredError } from '../watch-expired-error.ts';
@@ -52,6 +53,7 @@ import {
   objectFromJson,
   pageFromJson,
   podFromJson,
+  resourceQuotaFromJson,
   secretFromJson,
   versionFromJson,
 } from './object-json.ts';
@@ -328,6 +330,23 @@ export class ClientNodeCluster implements Cluster {
   async getNode(name: string, { signal }: AbortOptions = {}): Promise<KubernetesNode | undefined> {
     const request = this.#request('get', 'nodes', { path: ['api', 'v1', 'nodes', name], signal });
     return orNothing(this.#caller.call(request, nodeFromJson));
+  }
+
+  async listNodes({ signal }: AbortOptions = {}): Promise<readonly KubernetesNode[]> {
+    const { items } = await paged((query) => {
+      const request = this.#request('list', 'nodes', { path: ['api', 'v1', 'nodes'], query: { ...query }, signal });
+      return this.#caller.call(request, pageFromJson(nodeFromJson));
+    });
+    return items;
+  }
+
+  async listResourceQuotas({ signal }: AbortOptions = {}): Promise<readonly ResourceQuota[]> {
+    const path = this.#path('resourcequotas');
+    const { items } = await paged((query) => {
+      const request = this.#request('list', 'resourcequotas', { path, query: { ...query }, signal });
+      return this.#caller.call(request, pageFromJson(resourceQuotaFromJson));
+    });
+    return items;
   }
 
   async serverVersion({ signal }: AbortOptions = {}): Promise<string> {

@@ -1,4 +1,13 @@
-import type { ConfigMap, KubernetesNode, NetworkPolicy, ObjectMetadata, Pod, PodEvent, Secret } from '../cluster.ts';
+import type {
+  ConfigMap,
+  KubernetesNode,
+  NetworkPolicy,
+  ObjectMetadata,
+  Pod,
+  PodEvent,
+  ResourceQuota,
+  Secret,
+} from '../cluster.ts';
 import { isFields } from '../fields.ts';
 import type { Page } from './paged.ts';
 
@@ -63,6 +72,13 @@ export function networkPolicyFromJson(json: unknown): NetworkPolicy | undefined 
 
 /** Does for a node's metadata what `podFromJson` does for a pod's. */
 export function nodeFromJson(json: unknown): KubernetesNode | undefined {
+  if (!isObject(json)) return undefined;
+  reviveMetadata(json);
+  return json;
+}
+
+/** Does for a resource quota what `podFromJson` does for a pod. */
+export function resourceQuotaFromJson(json: unknown): ResourceQuota | undefined {
   if (!isObject(json)) return undefined;
   reviveMetadata(json);
   return json;

@@ -1,7 +1,7 @@
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { PodOverlay, PodOverlayContainer, PodOverlayVolume } from '../../runtime/pod-overlay.ts';
+import { quantityIn } from '../quantity.ts';
 import { cleanPath } from './pod-mount-path.ts';
-import { quantityValue } from './pod-resources.ts';
 
 /** The library's volumes have names that start with this prefix. */
 const reservedPrefix = 'kw-';
@@ -48,7 +48,7 @@ function checkContainer(field: string, { volumeMounts = [], resources = {} }: Po
 }
 
 function checkQuantity(field: string, quantity: string): void {
-  if (quantityValue(quantity) === undefined)
+  if (quantityIn(quantity, 'one') === undefined)
     throw new InvalidSpecError(field, `${JSON.stringify(quantity)} is not a quantity such as 500m or 2Gi`);
 }
 

@@ -9,10 +9,10 @@ import type {
   PodOverlayVolume,
 } from '../../runtime/pod-overlay.ts';
 import type { Pod } from '../cluster.ts';
+import { quantityIn } from '../quantity.ts';
 import { copyOf } from './copy-of.ts';
 import { isLibraryKey } from './labels.ts';
 import { checkMountIsFree } from './pod-mount-path.ts';
-import { quantityValue } from './pod-resources.ts';
 
 const field = 'pod.overlay.spec';
 
@@ -86,7 +86,7 @@ function requesting(
   const requests: Record<string, string> = { ...resources.requests, ...given };
   for (const [name, request] of Object.entries(given)) {
     const limit = resources.limits?.[name];
-    if (limit !== undefined && (quantityValue(request ?? '') ?? 0) > (quantityValue(limit) ?? Infinity))
+    if (limit !== undefined && (quantityIn(request ?? '', 'milli') ?? 0) > (quantityIn(limit, 'milli') ?? Infinity))
       throw new InvalidSpecError(
         `${field}.containers[0].resources.requests.${name}`,
         `${request} is more than the limit of ${limit}`,

@@ -4,7 +4,9 @@ import type { CacheRepository } from '../cache-repository.ts';
 import type { ContainerQueries } from '../container-queries.ts';
 import type { ContainerRepository } from '../container-repository.ts';
 import { checkText } from '../field-checks.ts';
+import type { PlacementQueries } from '../placement-queries.ts';
 import type { Repository } from '../repository.ts';
+import type { ReservationRepository } from '../reservation-repository.ts';
 import type { VolumeRepository } from '../volume-repository.ts';
 import type { VolumeStreamRepository } from '../volume-stream-repository.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
@@ -15,6 +17,8 @@ import { SchemaMigrator } from './migrator.ts';
 import { PostgresCacheRepository } from './postgres-cache-repository.ts';
 import { PostgresContainerQueries } from './postgres-container-queries.ts';
 import { PostgresContainerRepository } from './postgres-container-repository.ts';
+import { PostgresPlacementQueries } from './postgres-placement-queries.ts';
+import { PostgresReservationRepository } from './postgres-reservation-repository.ts';
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';
 import { PostgresVolumeStreamRepository } from './postgres-volume-stream-repository.ts';
 import { PostgresWorkerRepository } from './postgres-worker-repository.ts';
@@ -68,6 +72,8 @@ class PostgresRepository implements Repository {
   readonly caches: CacheRepository;
   readonly workers: WorkerRepository;
   readonly workerStates: WorkerStates;
+  readonly placement: PlacementQueries;
+  readonly reservations: ReservationRepository;
   readonly #connection: Connection;
   readonly #runner: StatementRunner;
   #closed: Promise<void> | undefined;
@@ -80,6 +86,8 @@ class PostgresRepository implements Repository {
     this.volumes = new PostgresVolumeRepository(runner, statements);
     this.streams = new PostgresVolumeStreamRepository(runner, statements);
     this.caches = new PostgresCacheRepository(runner, statements);
+    this.placement = new PostgresPlacementQueries(runner, statements);
+    this.reservations = new PostgresReservationRepository(runner, statements);
     this.workers = new PostgresWorkerRepository(runner, statements);
     this.workerStates = new PostgresWorkerStates(runner, statements);
   }

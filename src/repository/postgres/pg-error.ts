@@ -8,6 +8,7 @@ const fieldOfConstraint: Readonly<Record<string, string>> = {
   containers_worker_name_fkey: 'workerName',
   volumes_handle_key: 'handle of a volume',
   volumes_worker_name_fkey: 'workerName',
+  reservations_worker_name_fkey: 'workerName',
   volumes_container_id_mount_path_key: 'mountPath of a volume',
 };
 

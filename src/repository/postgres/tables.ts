@@ -32,6 +32,7 @@ export interface Tables {
   readonly volume_streams: VolumeStreamsTable;
   readonly caches: CachesTable;
   readonly invalid_cache_origins: InvalidCacheOriginsTable;
+  readonly reservations: ReservationsTable;
   /** Belongs to kysely's `Migrator`. */
   readonly migrations: MigrationsTable;
 }
@@ -171,6 +172,15 @@ interface CachesTable {
 interface InvalidCacheOriginsTable {
   readonly origin: string;
   readonly invalid_since: Generated<Date>;
+}
+
+interface ReservationsTable {
+  readonly worker_name: string;
+  readonly kind: string;
+  readonly place: number;
+  readonly id: string;
+  readonly expires_at: Date;
+  readonly reserved_at: Generated<Date>;
 }
 
 interface MigrationsTable {

@@ -12,6 +12,7 @@ import { describeQueries } from './describe-queries.ts';
 import { describeRaces } from './describe-races.ts';
 import { describeReapPlan } from './describe-reap-plan.ts';
 import { describeReaperLease } from './describe-reaper-lease.ts';
+import { describeReservations } from './describe-reservations.ts';
 import { describeUnknownHandles } from './describe-unknown-handles.ts';
 import { describeUsage } from './describe-usage.ts';
 import { describeVolumeStreams } from './describe-volume-streams.ts';
@@ -33,6 +34,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeReaperLease(world);
     describeReapPlan(world);
     describeWorkerStates(world);
+    describeReservations(world);
     describeArtifactVolumes(world);
     describeVolumeStreams(world);
     describeKeptContainers(world);

@@ -23,6 +23,7 @@ const tables = [
   'invalid_cache_origins',
   'processes',
   'volume_streams',
+  'reservations',
   'volumes',
   'workers',
 ] as const;

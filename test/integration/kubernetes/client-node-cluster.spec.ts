@@ -251,6 +251,26 @@ describe('ClientNodeCluster', () => {
     });
   });
 
+  describe('nodes and resource quotas', () => {
+    for (const [what, path, list] of [
+      ['nodes', '/api/v1/nodes', () => cluster.listNodes()],
+      ['resource quotas', '/api/v1/namespaces/ci/resourcequotas', () => cluster.listResourceQuotas()],
+    ] as const) {
+      it(`lists ${what} over all pages`, async () => {
+        const page = (name: string, next?: string) =>
+          gives({ metadata: { continue: next }, items: [{ metadata: { name, managedFields: [] } }] });
+        answers(page('a', 'next'), page('b'));
+        expect((await list()).map(({ metadata }) => metadata)).to.deep.equal([{ name: 'a' }, { name: 'b' }]);
+        expect(server.requests).to.deep.equal([`GET ${path}?limit=500`, `GET ${path}?limit=500&continue=next`]);
+      });
+
+      it(`rejects with ForbiddenError if the caller may not list ${what}`, async () => {
+        answers(fails(403, 'Forbidden'));
+        expect(await rejection(list())).to.be.instanceOf(ForbiddenError);
+      });
+    }
+  });
+
   describe('deleting', () => {
     it('deletes only the pod with the uid', async () => {
       let sent = '';

@@ -143,6 +143,21 @@ describe('Statements that a repository sends', function () {
     for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
   });
 
+  it('are one for every call on a reservation, and for every question about placement', async () => {
+    const { reservations, placement } = repository;
+    const key = { workerName: 'worker', kind: 'k', id: 'r' };
+    const steps: Record<string, () => Promise<unknown>> = {
+      reserve: async () => await reservations.reserve({ ...key, limit: 10_000, ttlMs: 60_000 }),
+      renew: async () => await reservations.renew(key, 60_000),
+      count: async () => await reservations.count('worker'),
+      release: async () => await reservations.release(key),
+      prune: async () => await reservations.prune('worker'),
+      countLive: async () => await placement.countLive('worker'),
+      findPlaces: async () => await placement.findPlaces('worker', ['a', 'b']),
+    };
+    for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
+  });
+
   it('are one for every call on an artifact volume', async () => {
     const { volumes } = repository;
     const steps: Record<string, () => Promise<unknown>> = {

@@ -135,8 +135,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a request of an overlay may exceed the limit',
     file: 'src/kubernetes/pod-spec/pod-overlay.ts',
-    find: '?? 0) > (quantityValue(limit)',
-    replace: '?? 0) > 2 * (quantityValue(limit)',
+    find: "?? 0) > (quantityIn(limit, 'milli')",
+    replace: "?? 0) > 2 * (quantityIn(limit, 'milli')",
     killedBy: podOverlay,
   },
   {

@@ -7,7 +7,7 @@ import {
   FakeContainerRepository,
   FakeVolumeRepository,
 } from '../../../fakes/index.ts';
-import { type PassOptions, Reaper } from '../../../src/controllers/reaper.ts';
+import { type PassOptions, Reaper, type ReaperComponents } from '../../../src/controllers/reaper.ts';
 import type { ContainerRecord, VolumeRecord } from '../../../src/repository/records.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
@@ -44,7 +44,7 @@ describe('Reaper', () => {
   const nothing = { deletedPods: 0, deletedContainers: 0, deletedVolumes: 0, deletedConfigMaps: 0, complete: true };
   const errorsOf = (error: Error) =>
     (error as unknown as { errors: (Error & { code?: string })[] }).errors.map((each) => each.code ?? each.message);
-  const reaper = () =>
+  const reaper = (more: Partial<ReaperComponents> = {}) =>
     new Reaper({
       workerName: 'w',
       containers,
@@ -58,6 +58,7 @@ describe('Reaper', () => {
       hijackGraceMs: 60_000,
       keeping: { maxKept: 50, maxKeptMs: 1_000 },
       finishedOwnerTtlMs: 86_400_000,
+      ...more,
     });
 
   it('deletes the records of finished owners that are older than their time to live', async () => {
@@ -99,6 +100,17 @@ describe('Reaper', () => {
       rows.volumes = rows.volumes.filter((row) => row.handle !== handle);
     });
     store.delete.resolves(true);
+  });
+
+  it('reports its counts and failures as an event, and deletes lapsed reservations', async () => {
+    const [emit, prune] = [sinon.spy(), sinon.stub().resolves(0)];
+    rows.containers = [container('a'), container('b')];
+    remove.onFirstCall().rejects(new Error('stuck'));
+    const { length } = rows.containers;
+    await rejection(reaper({ emit, reservations: { prune } }).reap());
+    sinon.assert.calledOnceWithMatch(prune, 'w');
+    const counts = { deletedPods: length - 1, deletedContainers: length - 1, deletedVolumes: 2, failures: 1 };
+    sinon.assert.calledOnceWithExactly(emit, { kind: 'reaped', ...counts });
   });
 
   context('when nothing is to be deleted', () => {

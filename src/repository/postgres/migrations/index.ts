@@ -13,6 +13,7 @@ import { reaperLease } from './0010-reaper-lease.ts';
 import { workerStates } from './0011-worker-states.ts';
 import { retention } from './0012-retention.ts';
 import { caches } from './0013-caches.ts';
+import { reservations } from './0014-reservations.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -32,4 +33,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0011-worker-states': { up: workerStates },
   '0012-retention': { up: retention },
   '0013-caches': { up: caches },
+  '0014-reservations': { up: reservations },
 };

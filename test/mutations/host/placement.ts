@@ -1,0 +1,37 @@
+import type { Mutant } from '../../../scripts/mutant.ts';
+
+const contract = { specs: ['test/integration/repository/postgres.spec.ts'] };
+const placement = { specs: ['test/unit/placement/placement.spec.ts'] };
+const statements = 'src/repository/postgres/reservations.ts';
+
+/** Changes of `src/placement` and of the statements of reservations that a spec has to detect. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'a reservation exceeds the limit by one',
+    file: statements,
+    find: 'generate_series(1, ${limit}::integer)',
+    replace: 'generate_series(1, ${limit + 1}::integer)',
+    killedBy: contract,
+  },
+  {
+    name: 'a reservation takes a place that lives',
+    file: statements,
+    find: ".where('reservations.expires_at', '<=', now()),",
+    replace: ".where('reservations.expires_at', 'is not', null),",
+    killedBy: contract,
+  },
+  {
+    name: 'a caller that has lost a place counts as refused',
+    file: 'src/repository/postgres/postgres-reservation-repository.ts',
+    find: "if (found?.tried === '0') return undefined;",
+    replace: 'return undefined;',
+    killedBy: contract,
+  },
+  {
+    name: 'an artifact in a pod of another handle counts as reachable',
+    file: 'src/placement/placement.ts',
+    find: 'return handleOf(pod?.metadata) === wanted?.handle ? pod : undefined;',
+    replace: 'return pod;',
+    killedBy: placement,
+  },
+];
