@@ -189,7 +189,7 @@ describe('checkWorker', () => {
       ],
       [
         'The credentials may not list nodes in the cluster.',
-        'Grant it (docs/rbac.md), otherwise the architecture has to be configured, or is amd64.',
+        'Grant it (docs/rbac.md), otherwise the architecture has to be configured, or is amd64, and the facts of the worker have neither nodes nor zones.',
       ],
       [
         'The credentials may not get nodes in the cluster.',
