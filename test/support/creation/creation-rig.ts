@@ -75,6 +75,7 @@ export class CreationRig {
   readonly hermetic = { prepare: sinon.stub().resolves('ground'), requireSealed: sinon.stub().resolves() };
   readonly caches = { findTaskCache: sinon.stub(), dropTaskCache: sinon.stub().resolves() };
   readonly delegate = new FakeStepDelegate();
+  readonly emit = sinon.spy();
   readonly clock = new VirtualClock();
   onSpecChange: 'reject' | 'keep' = 'reject';
   chosenName: string | undefined;
@@ -123,6 +124,7 @@ export class CreationRig {
       podName: () => 'pod-1',
       newId: () => `id-${(this.#ids += 1)}`,
       leaseMs: 60_000,
+      emit: this.emit,
       clock,
       logger: silentLogger,
     };
