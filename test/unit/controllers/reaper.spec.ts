@@ -109,8 +109,8 @@ describe('Reaper', () => {
     const { length } = rows.containers;
     await rejection(reaper({ emit, reservations: { prune } }).reap());
     sinon.assert.calledOnceWithMatch(prune, 'w');
-    const counts = { deletedPods: length - 1, deletedContainers: length - 1, deletedVolumes: 2, failures: 1 };
-    sinon.assert.calledOnceWithExactly(emit, { kind: 'reaped', ...counts });
+    const counts = { deletedPods: length - 1, deletedContainers: length - 1, deletedVolumes: 2, deletedConfigMaps: 0 };
+    sinon.assert.calledOnceWithExactly(emit, { kind: 'reaped', ...counts, complete: true, failures: 1 });
   });
 
   context('when nothing is to be deleted', () => {

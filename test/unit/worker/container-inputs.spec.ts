@@ -22,12 +22,14 @@ describe('fillInputs', () => {
 
   const stored = (handle: string): StoredVolume =>
     new StoredVolume(
-      { handle, workerName: 'w', location: {}, sizeBytes: undefined },
+      { handle, workerName: 'w', kind: 'output', location: {}, sizeBytes: undefined },
       {
         volumes: new FakeVolumeRepository(),
         store: new FakeArtifactStore({ name: 'pod' }),
         streams: { open },
         retry: async (work) => await work(),
+        caches: { keepTaskCache: sinon.stub(), keepResourceCache: sinon.stub() },
+        holding: async () => await Promise.reject(new Error('no cache is kept')),
       },
     );
 
