@@ -59,6 +59,7 @@ export {
   ContainerDisappearedError,
   IllegalTransitionError,
   LeaseLostError,
+  MigrationChangedError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,

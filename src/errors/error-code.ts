@@ -47,6 +47,7 @@ import type {
   ContainerDisappearedError,
   IllegalTransitionError,
   LeaseLostError,
+  MigrationChangedError,
   ReconcileError,
   RepositoryUnavailableError,
   SchemaTooNewError,
@@ -108,6 +109,7 @@ export type AnyKubernetesWorkerError =
   | ImagePullFailedError
   | InvalidSpecError
   | LeaseLostError
+  | MigrationChangedError
   | NotPermittedError
   | OperationLostError
   | OutOfMemoryError

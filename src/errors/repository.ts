@@ -130,6 +130,34 @@ export class SchemaTooNewError extends KubernetesWorkerError {
 }
 
 /**
+ * Thrown if a migration that the database has differs from the migration of the same name in this
+ * version of the library: a modified or unreleased version has migrated the database.
+ *
+ * @public
+ */
+export class MigrationChangedError extends KubernetesWorkerError {
+  /** The stable code of this class. */
+  override readonly code = 'KW_ERR_MIGRATION_CHANGED';
+  /** The name of the migration. */
+  readonly migration: string;
+  /** The checksum of the library's migration. */
+  readonly expected: string;
+  /** The checksum in the database. */
+  readonly actual: string;
+
+  constructor(migration: string, expected: string, actual: string) {
+    super(
+      `the database has another migration ${migration} (checksum ${actual}) than this version of the library ` +
+        `(${expected}): use the version that migrated the database, or restore the database from a backup`,
+      false,
+    );
+    this.migration = migration;
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+/**
  * Thrown if the database cannot be reached, or cannot respond now.
  *
  * @public

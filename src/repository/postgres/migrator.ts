@@ -1,10 +1,11 @@
-import type { Kysely, Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { Migrator } from 'kysely/migration';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
-import { RepositoryUnavailableError, SchemaTooNewError } from '../../errors/repository.ts';
+import { MigrationChangedError, RepositoryUnavailableError, SchemaTooNewError } from '../../errors/repository.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
+import { checksums } from './migrations/checksums.ts';
 import { migrations } from './migrations/index.ts';
 import { toRepositoryError } from './pg-error.ts';
 import type { StatementRunner } from './statement-runner.ts';
@@ -13,12 +14,29 @@ import type { Tables } from './tables.ts';
 
 const historyTable = 'migrations';
 
+/** The longest waits of a migration for locks, in milliseconds. */
+interface LockTimeouts {
+  /** For the lock that other programs hold while they migrate. */
+  readonly migrationMs: number;
+  /** For the lock of a table, because statements of running hosts wait behind it. */
+  readonly tableMs: number;
+}
+
+const defaultLockTimeouts: LockTimeouts = { migrationMs: 20_000, tableMs: 5_000 };
+
 /** @internal */
 export interface SchemaMigratorOptions {
   readonly db: Kysely<Tables>;
   readonly runner: StatementRunner;
   readonly schema: string;
   readonly logger: Logger;
+  readonly lockTimeouts?: LockTimeouts | undefined;
+}
+
+interface AppliedMigration {
+  readonly name: string;
+  /** Null if a version without checksums applied it. */
+  readonly checksum: string | null;
 }
 
 /** Migrates the schema to the version of this library, or reports why it has another one. */
@@ -27,12 +45,14 @@ export class SchemaMigrator {
   readonly #runner: StatementRunner;
   readonly #schema: string;
   readonly #logger: Logger;
+  readonly #lockTimeouts: LockTimeouts;
 
   constructor(options: SchemaMigratorOptions) {
     this.#db = options.db;
     this.#runner = options.runner;
     this.#schema = options.schema;
     this.#logger = options.logger;
+    this.#lockTimeouts = options.lockTimeouts ?? defaultLockTimeouts;
   }
 
   /**
@@ -40,7 +60,7 @@ export class SchemaMigrator {
    * do so at the same time. If none is missing, it only reads and needs no right to create
    * anything.
    *
-   * @throws SchemaTooNewError, RepositoryUnavailableError
+   * @throws SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
    */
   async migrate(options: AbortOptions = {}): Promise<void> {
     if ((await this.#pending(options)).length === 0) return;
@@ -51,7 +71,7 @@ export class SchemaMigrator {
    * Throws unless the schema has every migration.
    *
    * @throws InvalidSpecError - a migration is missing
-   * @throws SchemaTooNewError, RepositoryUnavailableError
+   * @throws SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
    */
   async check(options: AbortOptions = {}): Promise<void> {
     const [missing] = await this.#pending(options);
@@ -65,13 +85,17 @@ export class SchemaMigrator {
   async #pending(options: AbortOptions): Promise<readonly string[]> {
     const known = Object.keys(migrations).sort();
     const applied = await this.#applied(options);
-    const unknown = applied.filter((name) => !known.includes(name)).sort();
-    const newest = unknown.at(-1);
+    const names = applied.map(({ name }) => name);
+    const newest = names
+      .filter((name) => !known.includes(name))
+      .sort()
+      .at(-1);
     if (newest !== undefined) throw new SchemaTooNewError(known.at(-1) ?? '', newest);
-    return known.filter((name) => !applied.includes(name));
+    for (const migration of applied) checkUnchanged(migration);
+    return known.filter((name) => !names.includes(name));
   }
 
-  async #applied(options: AbortOptions): Promise<readonly string[]> {
+  async #applied(options: AbortOptions): Promise<readonly AppliedMigration[]> {
     const history = `${quoted(this.#schema)}.${quoted(historyTable)}`;
     const found = await this.#runner.first(
       this.#db.selectNoFrom((eb) =>
@@ -80,15 +104,16 @@ export class SchemaMigrator {
       options,
     );
     if (found?.exists !== 'true') return [];
-    const rows = await this.#runner.rows(
+    return await this.#runner.rows(
       this.#db
         .withSchema(this.#schema)
-        .selectFrom(historyTable)
+        .selectFrom(`${historyTable} as history`)
         // The column is a varchar, for which a pool of the caller's may have a type parser.
-        .select((eb) => eb.cast<string>('name', 'text').as('name')),
+        .select((eb) => eb.cast<string>('name', 'text').as('name'))
+        // The column does not exist before its migration: a JSON of the row has null.
+        .select(sql<string | null>`to_jsonb(history) ->> 'checksum'`.as('checksum')),
       options,
     );
-    return rows.map((row) => row.name);
   }
 
   async #migrate(): Promise<void> {
@@ -106,7 +131,9 @@ export class SchemaMigrator {
     const adapter = transaction.getExecutor().adapter;
     // The lock precedes the first read of the catalog. Otherwise two programs could both find no
     // tables, and both create them.
+    await limitLockWaits(transaction, this.#lockTimeouts.migrationMs);
     await adapter.acquireMigrationLock(transaction, { lockTable: historyTable, lockRowId: '' });
+    await limitLockWaits(transaction, this.#lockTimeouts.tableMs);
     const migrator = new Migrator({
       db: transaction,
       migrationTableSchema: this.#schema,
@@ -117,7 +144,21 @@ export class SchemaMigrator {
     const { error, results = [] } = await migrator.migrateToLatest();
     if (error !== undefined)
       throw error instanceof Error ? error : new RepositoryUnavailableError('migration failed', { cause: error });
+    await this.#recordChecksums(transaction);
     return results.map((result) => result.migrationName);
+  }
+
+  /**
+   * Records the checksums of the migrations that have none: those that this transaction applied, and
+   * those that versions without checksums applied.
+   */
+  async #recordChecksums(transaction: Transaction<Tables>): Promise<void> {
+    await transaction
+      .withSchema(this.#schema)
+      .updateTable(historyTable)
+      .set({ checksum: sql<string>`${JSON.stringify(checksums)}::jsonb ->> name` })
+      .where('checksum', 'is', null)
+      .execute();
   }
 
   /** Returns the migrations, each with a database that qualifies its tables. */
@@ -129,6 +170,21 @@ export class SchemaMigrator {
       ]),
     );
   }
+}
+
+/** Limits the waits for locks until the end of the transaction. */
+async function limitLockWaits(transaction: Transaction<Tables>, timeoutMs: number): Promise<void> {
+  await transaction
+    .selectNoFrom((eb) =>
+      eb.fn('set_config', [eb.val('lock_timeout'), eb.val(`${timeoutMs}`), eb.lit(true)]).as('limit'),
+    )
+    .execute();
+}
+
+function checkUnchanged({ name, checksum }: AppliedMigration): void {
+  const expected = checksums[name];
+  if (checksum !== null && expected !== undefined && checksum !== expected)
+    throw new MigrationChangedError(name, expected, checksum);
 }
 
 function quoted(identifier: string): string {

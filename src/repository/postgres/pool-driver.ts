@@ -11,7 +11,7 @@ import type {
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 
 import type { DatabaseClient, DatabasePool } from './database.ts';
-import { isUnfit } from './pg-error.ts';
+import { isUnfit, sqlStateOf } from './pg-error.ts';
 
 /**
  * "KWRK" and "MIGR" in ASCII. A database runs one migration at a time, also of different schemas.
@@ -84,7 +84,7 @@ class PoolDriver implements Driver {
   }
 
   async beginTransaction(connection: PoolConnection): Promise<void> {
-    await connection.command('begin');
+    await connection.begin();
   }
 
   async commitTransaction(connection: PoolConnection): Promise<void> {
@@ -103,6 +103,8 @@ class PoolDriver implements Driver {
 class PoolConnection implements DatabaseConnection {
   readonly #client: DatabaseClient;
   #broken = false;
+  /** The first failure in the transaction. The server refuses all later statements because of it. */
+  #failure: unknown;
   // The pool has no listener on a client that is checked out. Without this one, a connection that
   // fails between two statements would end the host.
   readonly #onError = (): void => {
@@ -121,8 +123,16 @@ class PoolConnection implements DatabaseConnection {
     } catch (error) {
       // Without an answer, the statement may still run on this connection.
       if (isUnfit(error)) this.#broken = true;
+      // Kysely's `Migrator` continues after some failures, and would report the refusal instead.
+      if (sqlStateOf(error) === '25P02' && this.#failure !== undefined) throw this.#failure;
+      this.#failure = error;
       throw error;
     }
+  }
+
+  async begin(): Promise<void> {
+    this.#failure = undefined;
+    await this.command('begin');
   }
 
   /**

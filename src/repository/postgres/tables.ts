@@ -33,7 +33,7 @@ export interface Tables {
   readonly caches: CachesTable;
   readonly invalid_cache_origins: InvalidCacheOriginsTable;
   readonly reservations: ReservationsTable;
-  /** Belongs to kysely's `Migrator`. */
+  /** Belongs to kysely's `Migrator`, except for the checksums. */
   readonly migrations: MigrationsTable;
 }
 
@@ -186,6 +186,7 @@ interface ReservationsTable {
 interface MigrationsTable {
   readonly name: string;
   readonly timestamp: string;
+  readonly checksum: string | null;
 }
 
 /**

@@ -115,6 +115,15 @@ export class PostgresServer {
     await this.startAgain();
   }
 
+  /** Makes a standby a primary, which keeps its connections. */
+  async promote(): Promise<void> {
+    await run(join(this.#bin, 'pg_ctl'), ['promote', '-D', join(this.#folder, 'data'), '-w'], {
+      ...this.#user,
+      cwd: this.#folder,
+      env: environment,
+    });
+  }
+
   /** Stops the server and removes its folder. */
   async stop(): Promise<void> {
     await this.#end('stop\n');

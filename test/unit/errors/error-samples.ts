@@ -71,6 +71,7 @@ export const samples: {
   ),
   KW_ERR_INVALID_SPEC: [new library.InvalidSpecError('outputs.result', 'is empty')],
   KW_ERR_LEASE_LOST: [new library.LeaseLostError('c-1')],
+  KW_ERR_MIGRATION_CHANGED: [new library.MigrationChangedError('0004-output-sizes', 'a1b2', 'c3d4')],
   KW_ERR_NOT_PERMITTED: [new library.NotPermittedError(upload, 'open data: EROFS')],
   KW_ERR_OPERATION_LOST: [new library.OperationLostError(upload, 'the agent was restarted')],
   KW_ERR_OUTCOME_UNKNOWN: [

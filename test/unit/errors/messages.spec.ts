@@ -62,6 +62,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_IMAGE_PULL_FAILED: ['pod ci/kw-1 cannot pull image busybox:none: ImagePullBackOff: manifest unknown'],
   KW_ERR_INVALID_SPEC: ['outputs.result: is empty'],
   KW_ERR_LEASE_LOST: ['the lease of c-1 is lost: another holder may have it'],
+  KW_ERR_MIGRATION_CHANGED: [
+    'the database has another migration 0004-output-sizes (checksum c3d4) than this version of the library (a1b2): use the version that migrated the database, or restore the database from a backup',
+  ],
   KW_ERR_NOT_PERMITTED: ['upload to volume v-1 in pod kw-1 after 4096 bytes: not permitted: open data: EROFS'],
   KW_ERR_OPERATION_LOST: ['upload to volume v-1 in pod kw-1 after 4096 bytes: operation lost: the agent was restarted'],
   KW_ERR_OUTCOME_UNKNOWN: ['process task in container c-1: outcome unknown: its Kubernetes container was restarted'],

@@ -14,10 +14,11 @@ import { workerStates } from './0011-worker-states.ts';
 import { retention } from './0012-retention.ts';
 import { caches } from './0013-caches.ts';
 import { reservations } from './0014-reservations.ts';
+import { migrationChecksums } from './0015-migration-checksums.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
- * never changes.
+ * never changes: `checksums.ts` has the checksum of each.
  */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-initial': { up: initial },
@@ -34,4 +35,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0012-retention': { up: retention },
   '0013-caches': { up: caches },
   '0014-reservations': { up: reservations },
+  '0015-migration-checksums': { up: migrationChecksums },
 };

@@ -1,0 +1,18 @@
+/**
+ * The SHA-256 of the statements of each migration, which the database stores. They are constants, so
+ * that another version of kysely, which may write the same statement in another way, does not change
+ * them.
+ */
+export const checksums: Readonly<Record<string, string>> = {
+  '0001-initial': 'e9fb5315249fd2b02d927544e87277bf48d906297251f5ba77a622975b730825',
+  '0002-process-facts': '0ca9211ddd451cb70418ee7dc4a67edd5cc0594021f3842736f03d86323ef207',
+  '0003-lease-generation': '22cccafb871486d1935912b052105811128fc181c2c7ee07dc712186b1e6489a',
+  '0004-output-sizes': 'a97bff7529566acee0213573ee031a3162663341c1f71b508d148fb6b9d50b7b',
+  '0005-spec-digest': '971d4f05aeb6c061e64de6c48ce7839701f9013a61a38226e489a906fefdb637',
+  '0006-finished-owners': 'd4a659d4f7e39f26bb06b7edb53c5fda13e54d366a50e7ec3ba25cf746c8d730',
+  '0007-container-lists': 'b9a6987044c7fcda8eb311e9f6960d085ad1c85334991d9ba7dfcf788d40d4e5',
+  '0008-process-times': '35a2ad880775c43cd6b8d95fa5b13530630cbd7151ca40be9e3162330b51bc05',
+  '0009-process-digest': '8360b8461b03a084a2794386a9309ae738fecf37d23725d6dfca8136f1a00eea',
+  '0010-reaper-lease': '387156e5ae5562b9d51753f33f00292abc05e338759cb53f1d799887919729dc',
+  '0015-migration-checksums': '2bc7237db88be0843c496421d424e692aa3c29ea3f844f49c85939f5cc2f3328',
+};
