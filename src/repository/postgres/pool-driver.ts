@@ -104,7 +104,7 @@ class PoolConnection implements DatabaseConnection {
   readonly #client: DatabaseClient;
   #broken = false;
   /** The first failure in the transaction. The server refuses all later statements because of it. */
-  #failure: unknown;
+  #failure: Error | undefined;
   // The pool has no listener on a client that is checked out. Without this one, a connection that
   // fails between two statements would end the host.
   readonly #onError = (): void => {
@@ -125,7 +125,7 @@ class PoolConnection implements DatabaseConnection {
       if (isUnfit(error)) this.#broken = true;
       // Kysely's `Migrator` continues after some failures, and would report the refusal instead.
       if (sqlStateOf(error) === '25P02' && this.#failure !== undefined) throw this.#failure;
-      this.#failure = error;
+      if (error instanceof Error) this.#failure = error;
       throw error;
     }
   }
