@@ -8,6 +8,7 @@ import { mutants as embedded } from './host/embedded.ts';
 import { mutants as errors } from './host/errors.ts';
 import { mutants as events } from './host/events.ts';
 import { mutants as exec } from './host/exec.ts';
+import { mutants as hazards } from './host/hazards.ts';
 import { mutants as hermetic } from './host/hermetic.ts';
 import { mutants as images } from './host/images.ts';
 import { mutants as internal } from './host/internal.ts';
@@ -31,6 +32,7 @@ export const mutants: readonly Mutant[] = [
   ...errors,
   ...events,
   ...exec,
+  ...hazards,
   ...hermetic,
   ...images,
   ...internal,

@@ -7,6 +7,7 @@ import { describeDeleteAll } from './describe-delete-all.ts';
 import { describeFindOrInsert } from './describe-find-or-insert.ts';
 import { describeFinishedOwners } from './describe-finished-owners.ts';
 import { describeKeptContainers } from './describe-kept-containers.ts';
+import { describeHazards } from './describe-hazards.ts';
 import { describeMoves } from './describe-moves.ts';
 import { describeQueries } from './describe-queries.ts';
 import { describeRaces } from './describe-races.ts';
@@ -40,6 +41,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeKeptContainers(world);
     describeUsage(world);
     describeCaches(world);
+    describeHazards(world);
     describeRaces(world);
     describeCacheRaces(world);
     describeMoves(world);

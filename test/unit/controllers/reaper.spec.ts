@@ -278,7 +278,7 @@ describe('Reaper', () => {
       expect(await reaping).to.include({ deletedPods: 2_500 });
     });
 
-    it('marks and deletes nothing, and rejects, if they cannot be listed or looked up [A45]', async () => {
+    it('H5: marks and deletes nothing, and rejects, if they cannot be listed or looked up [A45]', async () => {
       rows = { containers: [container('a')], volumes: [volume('v')] };
       list.rejects(new Error('no list'));
       expect(await rejection(reap())).to.include({ code: 'KW_ERR_RECONCILE' });

@@ -1,0 +1,63 @@
+import { expect } from 'chai';
+import pg from 'pg';
+
+import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
+import { describeRepository } from '../../contract/repository/describe-repository.ts';
+import { costOf, fillTables, planOf } from '../../support/database/plans.ts';
+import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
+import { type RecordedStatement, RecordingPool } from '../../support/database/recording-pool.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+
+const volumes = 100_000;
+
+/** Replaces the name of a small worker, because the planner estimates how many rows a worker has. */
+function ofLargeWorker(value: unknown): unknown {
+  return typeof value === 'string' && /^(worker-\d+|elsewhere)$/.test(value) ? 'worker' : value;
+}
+
+describe('The plans of every statement of the repository', function () {
+  this.timeout(120_000);
+  const schema = schemaOf('plans');
+  const recorded = new Map<string, RecordedStatement>();
+  let pool: pg.Pool;
+
+  before(async () => (pool = new pg.Pool({ connectionString: await sharedPostgresUrl() })));
+  after(async () => {
+    await pool.query(`drop schema if exists "${schema}" cascade`);
+    await pool.end();
+  });
+
+  // The contract calls every method. Its statements are those of any other schema.
+  describeRepository('a pool that records its statements', async () => {
+    const recording = new RecordingPool(pool);
+    const ownSchema = /"kw_test_[0-9a-f]{16}"/g;
+    return {
+      open: async (testSchema) => await openRepository(recording, { schema: testSchema, logger: silentLogger }),
+      query: async (text) => (await pool.query<Record<string, unknown>>(text)).rows,
+      stop: async () => {
+        for (const { text, values } of recording.statements) {
+          const moved = text.replaceAll(ownSchema, `"${schema}"`);
+          if (moved.includes(schema) && /^(select|with|insert|update|delete)\b/.test(moved))
+            recorded.set(moved, { text: moved, values: values.map(ofLargeWorker) });
+        }
+      },
+    };
+  });
+
+  describe(`at ${volumes.toLocaleString('en')} volumes`, () => {
+    it('read no large table from the first to the last row', async () => {
+      await pool.query(`drop schema if exists "${schema}" cascade`);
+      await openRepository(pool, { schema, logger: silentLogger });
+      await fillTables(pool, schema, volumes);
+      expect(recorded.size).to.be.greaterThan(40);
+      const failures: string[] = [];
+      for (const statement of recorded.values()) {
+        const { cost, scanned } = await costOf(pool, statement);
+        if (process.env['KW_PLANS'] !== undefined)
+          console.log(`${cost}: ${statement.text}\n${await planOf(pool, statement)}\n`);
+        if (scanned.length > 0) failures.push(`${scanned.join(', ')}: ${statement.text}`);
+      }
+      expect(failures).to.deep.equal([]);
+    });
+  });
+});
