@@ -143,6 +143,16 @@ describe('Repository when its database fails', function () {
     await hasty.close();
   });
 
+  it('rejects a statement that waits for a lock for longer than the time-out of the query', async () => {
+    const client = await lock();
+    const hasty = await openRepository(`${server.url}?query_timeout=500`, { migrate: false, logger: silentLogger });
+    expect(await rejection(hasty.containers.lookup('worker', 'c'))).to.include(unavailable);
+    await client.query('rollback');
+    client.release();
+    await hasty.close();
+    expect(await repository.containers.lookup('worker', 'c')).to.equal(undefined);
+  });
+
   it('rejects while all connections of the caller’s pool are in use', async () => {
     const pool = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 });
     const starved = await openRepository(pool, { logger: silentLogger });
