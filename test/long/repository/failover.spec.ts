@@ -41,6 +41,7 @@ describe('A pool whose server becomes a standby, and then the primary again', fu
     it(`loses no move that was acknowledged, and refuses the others with a retryable error, with a pool ${name}`, async () => {
       const pool = new pg.Pool({ connectionString: server.url, max });
       pool.on('error', () => {});
+      pool.on('connect', (client) => client.on('error', () => {}));
       const repository = await openRepository(pool, { logger: silentLogger });
       await pool.query(`truncate kubernetes_worker.containers cascade`);
       await repository.workers.register('worker');
@@ -59,14 +60,17 @@ describe('A pool whose server becomes a standby, and then the primary again', fu
       await server.becomeStandby();
       const outcomes = await Promise.all(moves);
       expect(outcomes[0]).to.equal('moved');
+      // A standby answers look-ups, but may lack the newest moves until it is the primary.
+      await statesOf(repository);
+      expect(await Promise.all(handles.map(move))).to.deep.equal(handles.map(() => 'refused'));
+
+      await server.promote();
       const states = await statesOf(repository);
       for (const [index, outcome] of outcomes.entries())
         if (outcome === 'moved') expect(states[index], handles[index]).to.equal('created');
-      expect(states.slice(20)).to.deep.equal(Array.from({ length: 10 }, () => 'creating'));
-      expect(await Promise.all(handles.map(move))).to.deep.equal(handles.map(() => 'refused'));
-      expect(await statesOf(repository), 'what a standby has refused').to.deep.equal(states);
-
-      await server.promote();
+      expect(states.slice(20), 'what the standby has refused').to.deep.equal(
+        Array.from({ length: 10 }, () => 'creating'),
+      );
       for (const handle of handles) await answered(() => repository.containers.markCreated(handle, 'holder'));
       expect(await statesOf(repository)).to.deep.equal(handles.map(() => 'created'));
       await repository.close();
