@@ -87,7 +87,7 @@ export function describeWorkerStates(world: RepositoryUnderTest): void {
   });
 
   describe('a stalled worker', () => {
-    it('H9 keeps all that it has, and accepts more', async () => {
+    it('H9: keeps all that it has, and accepts more', async () => {
       await insert(world.first, 'c');
       await world.first.containers.markCreated('c', 'holder');
       await insertArtifact(world.first, 'a');
@@ -114,7 +114,7 @@ export function describeWorkerStates(world: RepositoryUnderTest): void {
       expect(unreadable).to.deep.equal([]);
     });
 
-    it('H10 is not broken by a row without counts, nor by one that cannot be read', async () => {
+    it('H10: is not broken by a row without counts, nor by one that cannot be read', async () => {
       for (const name of ['without counts', 'without end']) await world.first.workers.register(name);
       await set("heartbeat_at = now(), expires_at = now() + interval '1 hour'");
       const workers = world.table('workers');
@@ -194,7 +194,7 @@ export function describeWorkerStates(world: RepositoryUnderTest): void {
       expect((await beat())?.from).to.equal('landed');
     });
 
-    it('H11 waits for artifact volumes until they have expired', async () => {
+    it('H11: waits for artifact volumes until they have expired', async () => {
       await insertArtifact(world.first, 'expired');
       await insertArtifact(world.first, 'needed');
       await states().land('worker');
@@ -229,7 +229,7 @@ export function describeWorkerStates(world: RepositoryUnderTest): void {
   });
 
   describe('retiring', () => {
-    it('H6 deletes the row only when no container and no volume of any state is left', async () => {
+    it('H6: deletes the row only when no container and no volume of any state is left', async () => {
       await insert(world.first, 'c');
       await insertArtifact(world.first, 'a');
       await world.first.containers.markOwnerFinished('worker', ownerOf('gone'), { final: true });
@@ -248,7 +248,7 @@ export function describeWorkerStates(world: RepositoryUnderTest): void {
       expect([await world.count('workers'), await world.count('finished_owners')]).to.deep.equal([0, 0]);
     });
 
-    it('H6 never deletes rows with the worker: the database refuses it', async () => {
+    it('H6: never deletes rows with the worker: the database refuses it', async () => {
       await insert(world.first, 'c');
       await rejection(world.query(`delete from ${world.table('workers')}`));
       expect(await world.count('containers')).to.equal(1);

@@ -34,7 +34,7 @@ describe('the states of a worker', function () {
   const stateFinding = async () =>
     (await worker.check()).findings.find(({ check }) => check === 'worker-state')?.message;
 
-  it('H9 is stalled while the API server fails, keeps all that it has, and runs again by itself [A47]', async () => {
+  it('is stalled while the API server fails, keeps all that it has, and runs again by itself [A47]', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const { volume } = await worker.createVolumeForArtifact('team');
     await using beating = await world.setup.openWith({ heartbeatEveryMs: 50 });
@@ -58,7 +58,7 @@ describe('the states of a worker', function () {
     await worker.expireArtifact(volume.handle);
   });
 
-  it('H11 lands when the running step has finished and no artifact is needed, and then accepts work again', async () => {
+  it('lands when the running step has finished and no artifact is needed, and then accepts work again', async () => {
     const { container, owner, spec } = await makeContainer(worker, image);
     const { volume } = await worker.createVolumeForArtifact('team');
     const step = await container.run({ path: 'sh', args: ['-c', 'echo begun; sleep 0.2; echo ended'] }, {});
@@ -84,7 +84,7 @@ describe('the states of a worker', function () {
     await worker.ownerFinished(next);
   });
 
-  it('H6 ends with the row when a retiring worker has been reaped, and every host notices', async () => {
+  it('ends with the row when a retiring worker has been reaped, and every host notices', async () => {
     const { owner } = await makeContainer(worker, image);
     await using other = await world.setup.openWith({ heartbeatEveryMs: 50 });
     expect((await worker.retire()).state).to.equal('retiring');
@@ -108,7 +108,7 @@ describe('the states of a worker', function () {
     expect((await worker.info()).state).to.equal('running');
   });
 
-  it('H6 allows to prune a worker that is gone, and its reaper finds the pods that are left', async () => {
+  it('allows to prune a worker that is gone, and its reaper finds the pods that are left', async () => {
     const gone = await world.setup.openWith({ name: 'gone' });
     await makeContainer(gone, image);
     await gone.heartbeat();

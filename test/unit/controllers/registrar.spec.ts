@@ -154,7 +154,7 @@ describe('Registrar', () => {
     });
   });
 
-  it('H10 lists the workers that can be read, and warns about the others', async () => {
+  it('lists the workers that can be read, and warns about the others', async () => {
     states.list.resolves({ workers: [workerIn('landed', 'a')], unreadable: ['b'] });
     expect(await registrar.list()).to.deep.equal([workerIn('landed', 'a')]);
     sinon.assert.calledOnceWithExactly(logger.warn, 'workers with an unreadable row', { workerNames: ['b'] });
