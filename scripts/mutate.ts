@@ -1,7 +1,7 @@
 // Applies the mutants of test/mutations one by one, each in a copy of the tree, and runs the specs
 // that must detect them.
 //
-//   npm run mutate agent|host [NAME…]   all mutants of the list, or those that match a word
+//   npm run mutate agent|host|model [NAME…]   all mutants of the list, or those that match a word
 //
 // Each spec first runs without a change: a test that fails anyway, or that does not run, proves
 // nothing. Two run at once and may disturb each other: a mutant that is not killed is judged once
@@ -10,15 +10,15 @@
 import { availableParallelism } from 'node:os';
 
 import type { Mutant } from './mutant.ts';
-import { MutantList } from './mutation/mutant-list.ts';
+import { isListName, MutantList } from './mutation/mutant-list.ts';
 import { describeVerdict, judge, type Verdict } from './mutation/verdict.ts';
 import { WorkingCopy } from './mutation/working-copy.ts';
 
 const maxConcurrent = 2;
 
 const [list, ...words] = process.argv.slice(2);
-if (list !== 'agent' && list !== 'host') {
-  console.error('usage: npm run mutate agent|host [NAME…]');
+if (!isListName(list)) {
+  console.error('usage: npm run mutate agent|host|model [NAME…]');
   process.exit(2);
 }
 

@@ -5,6 +5,13 @@ import type { Mutant } from '../mutant.ts';
 
 export const repository: string = join(import.meta.dirname, '../..');
 
+/** The lists of `test/mutations`. */
+export type ListName = 'agent' | 'host' | 'model';
+
+export function isListName(name: string | undefined): name is ListName {
+  return name === 'agent' || name === 'host' || name === 'model';
+}
+
 /** Counts the occurrences of `text` in `whole`, without overlaps. */
 function occurrences(whole: string, text: string): number {
   return whole.split(text).length - 1;
@@ -28,7 +35,7 @@ export class MutantList {
     this.problems = problems;
   }
 
-  static async load(list: 'agent' | 'host', words: readonly string[]): Promise<MutantList> {
+  static async load(list: ListName, words: readonly string[]): Promise<MutantList> {
     const address = new URL(`../../test/mutations/${list}.ts`, import.meta.url).href;
     const { mutants } = (await import(address)) as { mutants: readonly Mutant[] };
     const wanted = mutants.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));

@@ -1,0 +1,81 @@
+/** A call of `ownerFinished`. One that was not acknowledged may take effect at any later time. */
+export interface Finish {
+  readonly issuedAt: number;
+  readonly final: boolean;
+  acknowledged: boolean;
+}
+
+/** A container that a host has received from `findOrCreateContainer`. */
+export interface Delivered {
+  readonly handle: string;
+  /** Whether a call of `ownerFinished` may have ended it. */
+  mayBeFinished: boolean;
+}
+
+/** A call of `findOrCreateContainer` that has not settled. */
+export interface Creating {
+  mayBeFinished: boolean;
+}
+
+export class OwnerLedger {
+  readonly finishes: Finish[] = [];
+  readonly delivered = new Map<string, Delivered>();
+  readonly #creating = new Set<Creating>();
+
+  beginCreate(): Creating {
+    const creating = { mayBeFinished: this.finishes.some(({ acknowledged }) => !acknowledged) };
+    this.#creating.add(creating);
+    return creating;
+  }
+
+  deliver(creating: Creating, handle: string): void {
+    this.#creating.delete(creating);
+    const before = this.delivered.get(handle);
+    this.delivered.set(handle, { handle, mayBeFinished: creating.mayBeFinished || before?.mayBeFinished === true });
+  }
+
+  beginFinish(issuedAt: number, final: boolean): Finish {
+    for (const creating of this.#creating) creating.mayBeFinished = true;
+    for (const delivered of this.delivered.values()) delivered.mayBeFinished = true;
+    const finish = { issuedAt, final, acknowledged: false };
+    this.finishes.push(finish);
+    return finish;
+  }
+}
+
+/** What hosts wrote into a volume. */
+export interface ContentLedger {
+  /** The digest of the last upload whose end the host received. */
+  acknowledged: string | undefined;
+  /** The digests of all uploads. */
+  readonly attempted: Set<string>;
+  /** Whether an upload is under way, or has ended without an answer. */
+  isUncertain: boolean;
+  /** Whether a host has requested its end. */
+  isExpired: boolean;
+}
+
+/** What hosts requested, and what they were answered: what must exist, and what must not. */
+export class Ledger {
+  readonly #owners = new Map<string, OwnerLedger>();
+  /** Artifact volumes that a host has received, by handle. */
+  readonly artifacts = new Map<string, ContentLedger>();
+  /** Results that a host has received, by container and process. */
+  readonly results = new Map<string, number>();
+  /** The uid of the pod of each start, by container and process. */
+  readonly starts = new Map<string, string>();
+  /** The step at which the row of a container was first seen, by handle. */
+  readonly insertedAt = new Map<string, number>();
+  /** The uids of pods that another client of the API deleted. */
+  readonly stolenPods = new Set<string>();
+
+  owner(key: string): OwnerLedger {
+    const owner = this.#owners.get(key) ?? new OwnerLedger();
+    this.#owners.set(key, owner);
+    return owner;
+  }
+
+  get owners(): ReadonlyMap<string, OwnerLedger> {
+    return this.#owners;
+  }
+}

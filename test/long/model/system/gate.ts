@@ -1,0 +1,149 @@
+/** What happens to a call that waits at the gate. */
+export type Outcome =
+  /** It takes effect, and its answer arrives. */
+  | 'done'
+  /** It fails without an effect. */
+  | 'refused'
+  /** It takes effect, and its answer is lost. */
+  | 'lost'
+  /** Its answer is lost. It takes effect at a later step, also after a crash of its replica. */
+  | 'late';
+
+/** A call to the database, the API or an agent. */
+export interface Call<T> {
+  /** The incarnation of a replica that makes the call. `undefined`: nothing waits for its answer. */
+  readonly caller: string | undefined;
+  readonly name: string;
+  readonly kind: 'statement' | 'api' | 'agent' | 'event';
+  readonly effect: () => T | Promise<T>;
+  /** Returns the error of a call without an answer. */
+  readonly failure?: (() => Error) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Waiting {
+  readonly call: Call<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * Where every call of a replica waits until the model lets it through, one at a time. So the model
+ * decides the order of all effects, and whether answers arrive.
+ */
+export class Gate {
+  #waiting: Waiting[] = [];
+  readonly #stopped = new Set<string>();
+  readonly #crashed = new Set<string>();
+  /** The faults of calls by their kind, as long as an outage lasts. */
+  refuses: (call: Call<unknown>) => Error | undefined = () => undefined;
+  /** Called after each effect. */
+  performed: (call: Call<unknown>) => void | Promise<void> = () => undefined;
+
+  /** The calls that may proceed. */
+  get ready(): readonly Call<unknown>[] {
+    return this.#ready().map(({ call }) => call);
+  }
+
+  /** Resolves with the result of the call, when the model lets it through. */
+  async pass<T>(call: Call<T>): Promise<T> {
+    call.signal?.throwIfAborted();
+    return await new Promise<T>((resolve, reject) => {
+      const waiting: Waiting = { call, resolve: resolve as (value: unknown) => void, reject };
+      this.#waiting.push(waiting);
+      call.signal?.addEventListener('abort', () => this.#abandon(waiting), { once: true });
+    });
+  }
+
+  /** Lets a call through. Returns its name, or `undefined` if no call is ready. */
+  async release(pick: number, outcome: Outcome): Promise<string | undefined> {
+    const ready = this.#ready();
+    const waiting = ready[pick % Math.max(1, ready.length)];
+    if (waiting === undefined) return undefined;
+    this.#take(waiting);
+    const { call, resolve, reject } = waiting;
+    const refusal = call.caller === undefined ? undefined : this.refuses(call);
+    const failure = refusal ?? call.failure?.();
+    if (refusal !== undefined || (outcome === 'refused' && failure !== undefined)) reject(failure);
+    else if (outcome === 'late' && failure !== undefined) {
+      this.#waiting.push(orphan(call));
+      reject(failure);
+    } else
+      await this.#perform(call).then(
+        (value) => (outcome === 'lost' && failure !== undefined ? reject(failure) : resolve(value)),
+        reject,
+      );
+    return `${call.name} ${refusal === undefined ? outcome : 'refused by an outage'}`;
+  }
+
+  /** Lets no call of this replica through before `resume`. */
+  suspend(caller: string): void {
+    this.#stopped.add(caller);
+  }
+
+  resume(caller: string): void {
+    this.#stopped.delete(caller);
+  }
+
+  /**
+   * No call of this replica ever returns. Those that `lands` selects take effect later, if they are
+   * requests; the others never do.
+   */
+  crash(caller: string, lands: (index: number) => boolean): void {
+    this.#crashed.add(caller);
+    this.#stopped.delete(caller);
+    const own = this.#waiting.filter(({ call }) => call.caller === caller);
+    this.#waiting = this.#waiting.filter(({ call }) => call.caller !== caller);
+    own
+      .filter(({ call }, index) => call.kind !== 'event' && lands(index))
+      .forEach(({ call }) => {
+        this.#waiting.push(orphan(call));
+      });
+  }
+
+  hasCrashed(caller: string): boolean {
+    return this.#crashed.has(caller);
+  }
+
+  /** Drops every call. */
+  clear(): void {
+    this.#waiting = [];
+  }
+
+  async #perform(call: Call<unknown>): Promise<unknown> {
+    try {
+      return await call.effect();
+    } finally {
+      await this.performed(call);
+    }
+  }
+
+  #ready(): Waiting[] {
+    return this.#waiting.filter(({ call: { caller } }) => {
+      if (caller === undefined) return true;
+      return !this.#stopped.has(caller) && !this.#crashed.has(caller);
+    });
+  }
+
+  #take(waiting: Waiting): void {
+    this.#waiting = this.#waiting.filter((other) => other !== waiting);
+  }
+
+  /** The request is on its way: an aborted call may still take effect. */
+  #abandon(waiting: Waiting): void {
+    if (!this.#waiting.includes(waiting)) return;
+    this.#take(waiting);
+    if (waiting.call.kind !== 'event') this.#waiting.push(orphan(waiting.call));
+    waiting.reject(waiting.call.signal?.reason);
+  }
+}
+
+/** The call without a caller. A failure of its effect has no reader. */
+function orphan(call: Call<unknown>): Waiting {
+  const name = `${call.name} (late)`;
+  return { call: { ...call, caller: undefined, name, signal: undefined }, resolve: ignore, reject: ignore };
+}
+
+function ignore(): void {
+  // Nothing waits for it.
+}

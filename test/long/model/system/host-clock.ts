@@ -1,0 +1,34 @@
+import type { AbortOptions, Clock } from '../../../../src/runtime/options.ts';
+import { VirtualClock } from '../../../support/virtual-clock.ts';
+
+/** The clock of a replica's host. A step of its time wakes no sleep, as with a monotonic timer. */
+export class HostClock implements Clock {
+  readonly #monotonic: VirtualClock;
+  #offsetMs = 0;
+
+  constructor(now: number) {
+    this.#monotonic = new VirtualClock(now);
+  }
+
+  now(): number {
+    return this.#monotonic.now() + this.#offsetMs;
+  }
+
+  async sleep(delayMs: number, options: AbortOptions = {}): Promise<void> {
+    await this.#monotonic.sleep(delayMs, options);
+  }
+
+  /** The number of pending sleeps. */
+  get sleeping(): number {
+    return this.#monotonic.sleeping;
+  }
+
+  /** Sets the time of day forward or back. */
+  step(byMs: number): void {
+    this.#offsetMs += byMs;
+  }
+
+  async advance(byMs: number): Promise<void> {
+    await this.#monotonic.advance(byMs);
+  }
+}

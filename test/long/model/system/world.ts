@@ -1,0 +1,206 @@
+import { ApiUnavailableError } from '../../../../src/errors/cluster.ts';
+import { ExecConnectionLostError } from '../../../../src/errors/connection.ts';
+import type { Container } from '../../../../src/runtime/container.ts';
+import type { PodWorker } from '../../../../src/worker/pod-worker.ts';
+import { settle } from '../../../support/virtual-clock.ts';
+import { checkDeletion, checkStart } from '../invariants/pods.ts';
+import { checkMoves } from '../invariants/rows.ts';
+import { checkContents } from '../invariants/volumes.ts';
+import { Ledger } from '../state/ledger.ts';
+import { type Call, Gate, type Outcome } from './gate.ts';
+import { HostClock } from './host-clock.ts';
+import { MemoryPods } from './memory-pods.ts';
+import { type ModelDatabase, startOfTime } from './model-database.ts';
+import { openReplica, type ReplicaParts } from './replica.ts';
+import { emptySnapshot, type Snapshot } from './snapshot.ts';
+
+export type Outage = 'none' | 'api' | 'database' | 'standby';
+
+/** One of the replicas of the worker. A crash replaces its incarnation. */
+interface Replica {
+  readonly id: string;
+  readonly worker: PodWorker;
+  readonly clock: HostClock;
+  isSuspended: boolean;
+  /** The time that has passed while it was suspended, in milliseconds. */
+  owedMs: number;
+}
+
+/** A property that the system lacks after a step. */
+export class Violation extends Error {}
+
+/** The system under test: replicas of one worker over one database and one cluster. */
+export class World {
+  readonly gate = new Gate();
+  readonly pods = new MemoryPods(this.gate);
+  readonly ledger = new Ledger();
+  readonly trail: string[] = [];
+  readonly replicas: Replica[] = [];
+  readonly database: ModelDatabase;
+  snapshot: Snapshot = emptySnapshot;
+  /** The number of calls that were let through. */
+  calls = 0;
+  outage: Outage = 'none';
+  readonly #open = new Map<string, Set<string>>();
+  violation: Violation | undefined;
+  /** The containers that a host holds, by incarnation and owner. */
+  readonly containers = new Map<string, Container>();
+  #incarnations = 0;
+  #begun = 0;
+
+  private constructor(database: ModelDatabase) {
+    this.database = database;
+    this.gate.refuses = (call) => this.#refusal(call);
+    this.gate.performed = async (call) => await this.#observe(call);
+  }
+
+  static async open(database: ModelDatabase, replicas: number): Promise<World> {
+    await database.reset();
+    const world = new World(database);
+    for (let index = 0; index < replicas; index += 1) world.replicas.push(await world.#incarnate(index));
+    return world;
+  }
+
+  /** The number of the current step. */
+  get step(): number {
+    return this.pods.step;
+  }
+
+  /** The calls of hosts that have not settled. */
+  get openCalls(): readonly string[] {
+    return [...this.#open.values()].flatMap((calls) => [...calls]);
+  }
+
+  replica(index: number): Replica {
+    const replica = this.replicas[index % this.replicas.length];
+    if (replica === undefined) throw new Error('a world has replicas');
+    return replica;
+  }
+
+  fail(what: string): void {
+    this.violation ??= new Violation(what);
+  }
+
+  /** Begins a call of a host. Its failure is part of the model. */
+  async begin(index: number, name: string, call: (worker: PodWorker, id: string) => Promise<void>): Promise<void> {
+    const { id, worker } = this.replica(index);
+    const title = `${id}: ${name}`;
+    this.trail.push(title);
+    const open = this.#open.get(id) ?? new Set();
+    this.#open.set(id, open);
+    this.#begun += 1;
+    const entry = `${title} #${this.#begun}`;
+    open.add(entry);
+    void call(worker, id)
+      .catch((error: unknown) => {
+        if (!(error instanceof Error) || !('code' in error)) this.fail(`${title} rejects with ${String(error)}`);
+        this.trail.push(`  ${title} rejects: ${String(error).slice(0, 100)}`);
+      })
+      .finally(() => open.delete(entry));
+    await this.#settle();
+  }
+
+  /** Lets one call through. Returns `false` if none is ready. */
+  async release(pick: number, outcome: Outcome = 'done'): Promise<boolean> {
+    this.pods.step += 1;
+    const what = await this.gate.release(pick, outcome);
+    if (what === undefined) return false;
+    this.calls += 1;
+    this.trail.push(`  ${what}`);
+    await this.#settle();
+    return true;
+  }
+
+  /** Lets time pass for the database and every host that is not suspended. */
+  async pass(ms: number): Promise<void> {
+    this.database.advance(ms);
+    for (const replica of this.replicas) {
+      if (replica.isSuspended) replica.owedMs += ms;
+      else await replica.clock.advance(ms);
+    }
+    if (ms >= 1_000) {
+      this.trail.push(`${ms} ms pass`);
+      this.snapshot = await this.database.snapshot();
+    }
+    await this.#settle();
+  }
+
+  /** Drops a replica between two calls, and starts another incarnation of it. */
+  async crash(index: number, lands: (call: number) => boolean): Promise<void> {
+    const position = index % this.replicas.length;
+    const { id } = this.replica(index);
+    this.trail.push(`${id} crashes`);
+    this.gate.crash(id, lands);
+    this.#open.delete(id);
+    this.replicas[position] = await this.#incarnate(position);
+  }
+
+  suspend(index: number): void {
+    const replica = this.replica(index);
+    this.trail.push(`${replica.id} is suspended`);
+    replica.isSuspended = true;
+    this.gate.suspend(replica.id);
+  }
+
+  /** Continues a replica. Answers may arrive before its timers. */
+  async resume(index: number, answers: number): Promise<void> {
+    const replica = this.replica(index);
+    if (!replica.isSuspended) return;
+    this.trail.push(`${replica.id} continues`);
+    replica.isSuspended = false;
+    this.gate.resume(replica.id);
+    for (let answer = 0; answer < answers; answer += 1) {
+      const ready = this.gate.ready.findIndex(({ caller }) => caller === replica.id);
+      if (ready >= 0) await this.release(ready);
+    }
+    const { owedMs } = replica;
+    replica.owedMs = 0;
+    await replica.clock.advance(owedMs);
+    await this.#settle();
+  }
+
+  setOutage(outage: Outage): void {
+    this.trail.push(`outage: ${outage}`);
+    this.outage = outage;
+    this.database.state = outage === 'standby' ? 'standby' : 'primary';
+  }
+
+  async #settle(): Promise<void> {
+    await settle();
+    if (this.violation !== undefined) throw this.violation;
+  }
+
+  async #incarnate(position: number): Promise<Replica> {
+    this.#incarnations += 1;
+    const id = `r${position}i${this.#incarnations}`;
+    const clock = new HostClock(startOfTime);
+    const observer: ReplicaParts['observer'] = {
+      deleting: (pod, caller) => checkDeletion(this, pod, caller),
+      started: (pod, processId) => checkStart(this, pod, processId),
+    };
+    const { gate, database, pods } = this;
+    return {
+      id,
+      worker: await openReplica({ id, gate, database, pods, clock, observer }),
+      clock,
+      isSuspended: false,
+      owedMs: 0,
+    };
+  }
+
+  #refusal({ kind }: Call<unknown>): Error | undefined {
+    if (this.outage === 'database' && kind === 'statement') return new Error('connection refused');
+    if (this.outage !== 'api') return undefined;
+    if (kind === 'api') return new ApiUnavailableError({ verb: 'get', resource: 'pods', namespace: 'ci' }, 'down', 503);
+    return kind === 'agent' ? new ExecConnectionLostError('down', { bytesReceived: 0, bytesSent: 0 }) : undefined;
+  }
+
+  async #observe(call: Call<unknown>): Promise<void> {
+    if (call.kind === 'statement' && !call.name.includes(' select')) {
+      const before = this.snapshot;
+      this.snapshot = await this.database.snapshot();
+      checkMoves(this, before, call.name.split(' ')[0] ?? '');
+    }
+    checkContents(this);
+  }
+}
