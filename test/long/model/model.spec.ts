@@ -18,7 +18,7 @@ const seed = Number(env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const random: Selection = {
   seed,
   path: env['MODEL_PATH'],
-  runs: env['MODEL_PATH'] === undefined ? Number(env['MODEL_RUNS'] ?? 40) : 1,
+  runs: env['MODEL_PATH'] === undefined ? Number(env['MODEL_RUNS'] ?? 60) : 1,
 };
 const onServer: Selection = { ...random, runs: Math.ceil(random.runs / 8) };
 

@@ -58,8 +58,9 @@ function checkNothingLeft(world: World): void {
     if (ledger.owner(owner).finishes.some(({ acknowledged, issuedAt }) => acknowledged && issuedAt > insertedAt))
       world.fail(`container ${handle} is left, and its owner ${owner} has finished`);
   }
-  for (const { handle, kind, state, isDue } of snapshot.volumes)
-    if (kind === 'artifact' && (state !== 'created' || isDue)) world.fail(`volume ${handle} is left ${state}`);
+  for (const { handle, kind, state, dueAt } of snapshot.volumes)
+    if (kind === 'artifact' && (state !== 'created' || (dueAt ?? Infinity) < world.database.now))
+      world.fail(`volume ${handle} is left ${state}`);
   const uids = podsOfRows(snapshot);
   for (const { name, uid, handle } of pods.existing)
     if (!uids.has(uid) && !uids.has(handle)) world.fail(`pod ${name} (${uid}) is left without a row`);

@@ -49,7 +49,7 @@ function checkContainer(world: World, from: ContainerState, to: ContainerState |
   }
   if (from.state === to.state) {
     if (holder !== null && holder !== to.holder) {
-      if (to.holder === null ? !isHolder : from.leaseLapsed !== true) fail(`loses its holder ${holder}`);
+      if (to.holder === null ? !isHolder : !hasLapsed(world, from)) fail(`loses its holder ${holder}`);
     }
     return;
   }
@@ -60,7 +60,7 @@ function checkContainer(world: World, from: ContainerState, to: ContainerState |
       if (!isHolder) fail(`moves from ${move} without its holder ${holder ?? 'none'}`);
       break;
     case 'creating to destroying':
-      if (!mayFinish && from.leaseLapsed !== true) fail(`moves from ${move} during its lease`);
+      if (!mayFinish && !hasLapsed(world, from)) fail(`moves from ${move} during its lease`);
       break;
     case 'created to destroying':
       if (!mayFinish) fail(`moves from ${move}, and its owner has not finished`);
@@ -72,6 +72,10 @@ function checkContainer(world: World, from: ContainerState, to: ContainerState |
   }
 }
 
+function hasLapsed({ database }: World, { leaseUntil }: ContainerState): boolean {
+  return (leaseUntil ?? Infinity) < database.now;
+}
+
 function checkArtifact(world: World, from: VolumeState, to: VolumeState | undefined, caller: string): void {
   const fail = (what: string): void => world.fail(`${caller}: volume ${from.handle} ${what}`);
   if (to === undefined) {
@@ -81,7 +85,7 @@ function checkArtifact(world: World, from: VolumeState, to: VolumeState | undefi
   }
   const ledger = world.ledger.artifacts.get(from.handle);
   // A volume that no host has received expires with the call that creates it.
-  const mayEnd = from.isDue || ledger === undefined || ledger.isExpired;
+  const mayEnd = (from.dueAt ?? Infinity) < world.database.now || ledger === undefined || ledger.isExpired;
   if (from.state === 'created' && to.state !== 'created' && !(to.state === 'destroying' && mayEnd))
     fail(`moves from created to ${to.state}`);
   if (from.state === 'destroying' && to.state !== 'destroying') fail(`moves from destroying to ${to.state}`);

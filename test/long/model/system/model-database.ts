@@ -116,6 +116,11 @@ export class ModelDatabase {
     return { connect: async () => ({ query: this.#engine.query, release: () => undefined }) };
   }
 
+  /** The database's time, in milliseconds since the epoch. */
+  get now(): number {
+    return this.#now;
+  }
+
   /** Moves the database's time on. The next statement has the new time. */
   advance(byMs: number): void {
     this.#now += byMs;
