@@ -42,7 +42,9 @@ export async function performCall(world: World, step: Step): Promise<void> {
     case 'expire':
       return await expire(world, step.replica, step.volume);
     case 'sweep':
-      return await world.begin(step.replica, 'sweep', async (worker) => void (await worker.reap()));
+      return await world.begin(step.replica, 'sweep', async (worker) => {
+        await worker.reap();
+      });
     default:
       throw new Error(`no step ${step.do}`);
   }

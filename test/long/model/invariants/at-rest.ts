@@ -20,7 +20,9 @@ export async function bringToRest(world: World): Promise<void> {
   // Leases have lapsed and hijacks are over, but artifacts have not expired by this time.
   for (let sweep = 0; sweep < 3; sweep += 1) {
     await world.pass(artifactTimeToLiveMs / 4);
-    await world.begin(sweep, 'sweep at rest', async (worker) => void (await worker.reap()));
+    await world.begin(sweep, 'sweep at rest', async (worker) => {
+      await worker.reap();
+    });
     await quiesce(world);
   }
   world.snapshot = await world.database.snapshot();

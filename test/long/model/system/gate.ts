@@ -101,15 +101,6 @@ export class Gate {
       });
   }
 
-  hasCrashed(caller: string): boolean {
-    return this.#crashed.has(caller);
-  }
-
-  /** Drops every call. */
-  clear(): void {
-    this.#waiting = [];
-  }
-
   async #perform(call: Call<unknown>): Promise<unknown> {
     try {
       return await call.effect();

@@ -18,11 +18,6 @@ export class HostClock implements Clock {
     await this.#monotonic.sleep(delayMs, options);
   }
 
-  /** The number of pending sleeps. */
-  get sleeping(): number {
-    return this.#monotonic.sleeping;
-  }
-
   /** Sets the time of day forward or back. */
   step(byMs: number): void {
     this.#offsetMs += byMs;

@@ -61,8 +61,7 @@ export class MemoryPods {
     const name = given.metadata?.name ?? '';
     if (this.#byName.has(name)) return undefined;
     const uid = `uid-${this.all.length + 1}`;
-    const spec = { ...given.spec, containers: given.spec?.containers ?? [] };
-    const pod: Pod = { ...given, spec, metadata: { ...given.metadata, uid }, status: { phase: 'Pending' } };
+    const pod = changed(given, { metadata: changed(given.metadata, { uid }), status: { phase: 'Pending' } });
     const made: MemoryPod = {
       name,
       uid,
@@ -86,7 +85,7 @@ export class MemoryPods {
   delete(pod: MemoryPod, graceSeconds = 10): void {
     if (pod.pod.metadata?.deletionTimestamp !== undefined && graceSeconds > 0) return;
     const deletion = { deletionTimestamp: new Date(0), deletionGracePeriodSeconds: graceSeconds };
-    pod.pod = { ...pod.pod, metadata: { ...pod.pod.metadata, ...deletion } };
+    pod.pod = changed(pod.pod, { metadata: changed(pod.pod.metadata, deletion) });
     if (graceSeconds === 0) return this.#remove(pod);
     this.#report('modified', pod);
     this.#kubelet(`ends ${pod.uid}`, () => this.#remove(pod));
@@ -108,8 +107,8 @@ export class MemoryPods {
       restartCount: 0,
       state: { running: { startedAt } },
     };
-    const spec = { ...pod.pod.spec, containers: pod.pod.spec?.containers ?? [], nodeName: 'node-1' };
-    pod.pod = { ...pod.pod, spec, status: { phase: 'Running', containerStatuses: [main] } };
+    const spec = changed(pod.pod.spec, { nodeName: 'node-1' });
+    pod.pod = changed(pod.pod, { spec, status: { phase: 'Running', containerStatuses: [main] } });
     this.#report('modified', pod);
   }
 
@@ -126,4 +125,9 @@ export class MemoryPods {
     this.changes.push({ type, pod });
     this.changed.notify();
   }
+}
+
+/** Returns a copy, because watchers keep earlier states. */
+function changed<T extends object>(original: T | undefined, changes: Partial<T>): T {
+  return Object.assign({} as T, original, changes);
 }
