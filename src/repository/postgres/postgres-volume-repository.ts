@@ -101,12 +101,8 @@ export class PostgresVolumeRepository implements VolumeRepository {
             .selectFrom('containers')
             .select('id')
             .where('id', '=', (eb) => eb.selectFrom('volumes').select('container_id').where('handle', '=', handle))
-            .where((eb) =>
-              eb.or([
-                eb('state', '<>', 'creating'),
-                ...(holder === undefined ? [] : [eb('lease_holder', '=', holder)]),
-              ]),
-            )
+            // A holder that was overtaken must not change a container that a later holder completed.
+            .where((eb) => (holder === undefined ? eb('state', '<>', 'creating') : eb('lease_holder', '=', holder)))
             // A takeover of the lease updates this row. The lock orders the two statements.
             .forShare(),
         )
