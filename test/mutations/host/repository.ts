@@ -58,8 +58,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a stale host marks an input ready',
     file: 'src/repository/postgres/postgres-volume-repository.ts',
-    find: "eb('state', '<>', 'creating'),",
-    replace: 'eb.lit(true),',
+    find: "eb('state', '<>', 'creating') : eb('lease_holder', '=', holder)",
+    replace: "eb('state', '<>', 'creating') : eb('handle', 'is not', null)",
     killedBy: { specs: ['test/integration/repository/leases.spec.ts'], grep: 'markReady' },
   },
   {
