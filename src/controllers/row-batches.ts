@@ -1,5 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
-
 import { RepositoryUnavailableError } from '../errors/repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 
@@ -47,7 +45,7 @@ export class RowBatches {
     this.#isRunning = true;
     // Rows of the same turn of the event loop belong to the same batch, such as those of pods whose
     // ends the watch has reported together.
-    await setImmediate();
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, batchSize);
       this.#waiting = this.#waiting.slice(batchSize);

@@ -42,7 +42,8 @@ export interface WorkerEvents {
    *
    * @example
    * ```ts
-   * for await (const event of worker.events({ signal: AbortSignal.timeout(60_000) })) {
+   * const stop = new AbortController();
+   * for await (const event of worker.events({ signal: stop.signal })) {
    *   if (event.kind === 'container-failed') console.warn(event.at, event.podName, event.code);
    *   else if (event.kind === 'overflow') console.warn(`${event.dropped} events are missing`);
    *   else console.log(event.at, event.kind);

@@ -129,9 +129,8 @@ export interface WorkerLifecycle {
    * @example
    * ```ts
    * await worker.land();
-   * // The heartbeats of `heartbeatEveryMs` complete it.
-   * while ((await worker.info()).state !== 'landed')
-   *   await new Promise((resolve) => setTimeout(resolve, 5_000));
+   * // Each heartbeat examines whether a container is left, as those of `heartbeatEveryMs` do.
+   * const hasLanded = (await worker.heartbeat())?.state === 'landed';
    * ```
    *
    * @throws WorkerNotRunningError if the worker has been retired or pruned

@@ -22,11 +22,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the reaper deletes the row before the pod',
-    file: 'src/controllers/reaper.ts',
-    find: `        if (await this.#removePod(container, options)) deletedPods += 1;
-        const volumesOfIt = await containers.delete(container.handle, options);`,
-    replace: `        const volumesOfIt = await containers.delete(container.handle, options);
-        if (await this.#removePod(container, options)) deletedPods += 1;`,
+    file: 'src/controllers/row-sweep.ts',
+    find: `      await places?.remove(row, { signal });
+      await this.#kind.batches.delete(row.handle);`,
+    replace: `      await this.#kind.batches.delete(row.handle);
+      await places?.remove(row, { signal });`,
     killedBy,
   },
   {

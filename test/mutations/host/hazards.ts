@@ -11,8 +11,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'H1: a row that a crashed host left creating is found by nothing',
     file: `${postgres}/destroyable-containers.ts`,
-    find: "eb.or([eb('state', '=', 'failed'), eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())])])",
-    replace: "eb('state', '=', 'failed')",
+    find: "    eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())]),\n",
+    replace: '',
     killedBy: hazard(1),
   },
   {
@@ -31,17 +31,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "H4: another worker's handle is unknown",
-    file: `${postgres}/postgres-container-queries.ts`,
-    find: "            .select('handle')\n            .where('handle', 'in', handles)\n",
+    file: `${postgres}/unknown-names.ts`,
+    find: "        .select('handle as name')\n        .where('handle', 'in', handles)\n",
     replace:
-      "            .select('handle')\n            .where('handle', 'in', handles)\n            .where('worker_name', '=', 'elsewhere')\n",
+      "        .select('handle as name')\n        .where('handle', 'in', handles)\n        .where('worker_name', '=', 'elsewhere')\n",
     killedBy: hazard(4),
   },
   {
     name: 'H5: a pod of a failed look-up counts as a pod without a row',
-    file: 'src/controllers/reaper.ts',
-    find: 'new Set(await queries.unknownHandles(handles, options))',
-    replace: 'new Set(await queries.unknownHandles(handles, options).catch(() => handles))',
+    file: 'src/controllers/unknown-pods.ts',
+    find: '(some) => queries.unknownHandles(some, options)',
+    replace: '(some) => queries.unknownHandles(some, options).catch(() => some)',
     killedBy: { specs: ['test/unit/controllers/reaper.spec.ts'], grep: 'H5: ' },
   },
   {

@@ -1,6 +1,6 @@
 import { FakeCluster } from '../../../../fakes/index.ts';
 import { ApiUnavailableError, ConflictError } from '../../../../src/errors/cluster.ts';
-import type { Cluster, Pod, PodChange } from '../../../../src/kubernetes/cluster.ts';
+import type { Cluster, ObjectMetadata, Pod, PodChange } from '../../../../src/kubernetes/cluster.ts';
 import type { AbortOptions } from '../../../../src/runtime/options.ts';
 import type { Gate } from './gate.ts';
 import type { MemoryPod, MemoryPods } from './memory-pods.ts';
@@ -48,6 +48,13 @@ export function memoryCluster(caller: string, gate: Gate, pods: MemoryPods, obse
         options,
       ),
   );
+  cluster.listPodMetadata.callsFake(async ({ labelSelector, ...options } = {}) => {
+    const metadata = (): readonly ObjectMetadata[] =>
+      pods.existing
+        .filter(({ pod }) => labelSelector === undefined || matches(pod, labelSelector))
+        .map(({ pod, name, uid }) => ({ ...pod.metadata, name, uid }));
+    return await request('list', metadata, options);
+  });
   cluster.deletePod.callsFake(async (name, { uid, gracePeriodSeconds, ...options } = {}) => {
     const remove = async (): Promise<boolean> => {
       const pod = pods.find(name, uid);

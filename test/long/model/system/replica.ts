@@ -1,9 +1,13 @@
+import type { Caches } from '../../../../src/caches/caches.ts';
 import { Reaper } from '../../../../src/controllers/reaper.ts';
+import type { Registrar } from '../../../../src/controllers/registrar.ts';
+import { EventHub } from '../../../../src/events/event-hub.ts';
 import type { HermeticGuard } from '../../../../src/hermetic/hermetic-guard.ts';
 import { imageSettings } from '../../../../src/images/image-settings.ts';
-import { workerSelector } from '../../../../src/kubernetes/pod-spec/labels.ts';
+import { installationSelector, workerSelector } from '../../../../src/kubernetes/pod-spec/labels.ts';
 import { podName } from '../../../../src/kubernetes/pod-spec/pod-name.ts';
 import { PodWatch } from '../../../../src/kubernetes/pod-state/pod-watch.ts';
+import type { Placement } from '../../../../src/placement/placement.ts';
 import type { AgentDelivery } from '../../../../src/pods/agent-delivery.ts';
 import { PodLauncher } from '../../../../src/pods/pod-launcher.ts';
 import { PodLogs } from '../../../../src/pods/pod-logs.ts';
@@ -13,6 +17,7 @@ import { QuotaQueue } from '../../../../src/pods/quota-queue.ts';
 import { openRepository } from '../../../../src/repository/postgres/open-repository.ts';
 import { PodStore } from '../../../../src/stores/pod-store.ts';
 import { PodWorker } from '../../../../src/worker/pod-worker.ts';
+import type { OpenStreams } from '../../../../src/worker/retention/open-streams.ts';
 import { composeImages } from '../../../../src/worker-images.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
 import type { Gate } from './gate.ts';
@@ -48,6 +53,13 @@ const delivery = {
   rehearse: async () => undefined,
 } as unknown as AgentDelivery;
 
+// The model has no config maps, and no transfer that outlives its call.
+const oldAgents = { find: async () => [], remove: async () => false };
+const streams = {
+  open: () => ({ held: Promise.resolve(), close: async () => undefined }),
+  settled: async () => undefined,
+} as unknown as OpenStreams;
+
 /**
  * Opens a worker of the library's own parts, as `KubernetesWorker.open` composes them, over the
  * database, the pods and the agents of the model.
@@ -73,13 +85,20 @@ export async function openReplica({
   const common = { cluster, delivery, clock, logger, timeouts };
   const launcher = new PodLauncher({ ...common, workerName, installationId, podOptions: {}, quotaQueue });
   const pods = new PodSupervisor({ ...common, watch, agents, mask: (text) => text });
-  const remover = new PodRemover({ cluster, labelSelector, watch, agents, clock });
+  const remover = new PodRemover({
+    cluster,
+    installationSelector: installationSelector(installationId),
+    watch,
+    agents,
+    clock,
+  });
   const podStore = new PodStore({ workerName, agents, launcher, pods, remover, podName, image });
   const settings = imageSettings({}, image);
   const { images } = composeImages({ settings, pullSecrets: [], ...common });
   const stores = new Map([[podStore.name, podStore]]);
   const { containers, queries, volumes } = repository;
   const reaping = { containers, queries, volumes, pods: remover, stores, hijackGraceMs, finishedOwnerTtlMs: 10 ** 9 };
+  const keeping = { maxKept: 50, maxKeptMs: 10 ** 9 };
   let ids = 0;
   return new PodWorker({
     ...common,
@@ -95,7 +114,13 @@ export async function openReplica({
     stores,
     podStore,
     artifactStore: podStore,
-    reaper: new Reaper({ workerName, logger, ...reaping }),
+    caches: {} as Caches,
+    reaper: new Reaper({ workerName, logger, clock, oldAgents, keeping, ...reaping }),
+    streams,
+    maxKeptMs: keeping.maxKeptMs,
+    registrar: {} as Registrar,
+    placement: {} as Placement,
+    events: new EventHub({ clock }),
     reapSoon: () => undefined,
     remover,
     check: async () => ({ isOk: true, findings: [] }) as never,
