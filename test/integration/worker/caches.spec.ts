@@ -63,6 +63,8 @@ describe('caches on the embedded cluster', function () {
     await copied.promise;
     sinon.restore();
     await world.worker.ownerFinished(owner);
+    // As if the host had died that long ago.
+    await world.database.query("update kubernetes_worker.volume_streams set until = now() - interval '1 second'");
     await world.worker.reap();
     expect(await world.setup.podNames(), 'before its expiry').to.have.length(2);
     await world.database.query(

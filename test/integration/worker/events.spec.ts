@@ -76,7 +76,15 @@ describe('the events of a worker', function () {
       { kind: 'capacity-released', by: 'pod', name: podName },
       { kind: 'pod-deleted', podName: volumePod, handle: volume.handle },
       { kind: 'capacity-released', by: 'pod', name: volumePod },
-      { kind: 'reaped', deletedPods: 2, deletedContainers: 1, deletedVolumes: 4, failures: 0 },
+      {
+        kind: 'reaped',
+        deletedPods: 2,
+        deletedContainers: 1,
+        deletedVolumes: 4,
+        deletedConfigMaps: 0,
+        complete: true,
+        failures: 0,
+      },
     ]);
   });
 

@@ -118,7 +118,7 @@ describe('the states of a worker', function () {
     expect((await worker.listWorkers()).map(({ name }) => name)).to.deep.equal([worker.name]);
     await gone.close();
     await using again = await world.setup.openWith({ name: 'gone' });
-    expect(await again.reap()).to.deep.equal({ deletedPods: 1, deletedContainers: 0, deletedVolumes: 0 });
+    expect(await again.reap()).to.include({ deletedPods: 1, deletedContainers: 0, deletedVolumes: 0 });
   });
 
   it('refuses invalid arguments, by the field', async () => {
