@@ -54,6 +54,7 @@ const mayImport = {
   ],
   'src/caches/**': [
     'repository/*.ts',
+    'internal/**',
     'kubernetes/pod-spec/pod-mount-path.ts',
     'stores/artifact-store.ts',
     'runtime/**',

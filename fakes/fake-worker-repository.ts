@@ -18,6 +18,10 @@ export class FakeWorkerRepository implements WorkerRepository {
     'FakeWorkerRepository.beginReap',
     async () => false,
   );
+  readonly renewReap: StubOf<WorkerRepository['renewReap']> = stubOf<WorkerRepository['renewReap']>(
+    'FakeWorkerRepository.renewReap',
+    async () => false,
+  );
   readonly endReap: StubOf<WorkerRepository['endReap']> = stubOf<WorkerRepository['endReap']>(
     'FakeWorkerRepository.endReap',
     async () => {},

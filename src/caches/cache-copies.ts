@@ -1,9 +1,9 @@
+import { renewedDuring } from '../internal/renewed.ts';
 import type { CacheRepository } from '../repository/cache-repository.ts';
 import type { VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ArtifactStore, ReceivedArchive, StoreLocation } from '../stores/artifact-store.ts';
-import { renewedDuring } from './renewed.ts';
 
 /** The volume whose content becomes a cache. */
 export interface CacheSource {

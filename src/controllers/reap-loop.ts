@@ -1,12 +1,14 @@
+import { renewedDuring } from '../internal/renewed.ts';
 import { within } from '../internal/within.ts';
 import type { WorkerRepository } from '../repository/worker-repository.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
+import type { ReapResult } from '../runtime/reap-result.ts';
 import type { Reaper } from './reaper.ts';
 
 export interface ReapLoopComponents {
   readonly workerName: string;
   readonly reaper: Pick<Reaper, 'reap'>;
-  readonly workers: Pick<WorkerRepository, 'beginReap' | 'endReap'>;
+  readonly workers: Pick<WorkerRepository, 'beginReap' | 'renewReap' | 'endReap'>;
   /** The time between two passes, in milliseconds. */
   readonly everyMs: number;
   /** A name that no other loop uses. */
@@ -21,8 +23,9 @@ export interface ReapLoopComponents {
 const budgetMs = 110_000;
 /** A pass that still waits for a statement is aborted. */
 const passMs = 120_000;
-/** Longer than a pass, so that it lapses only if the host died or was suspended. */
-const leaseMs = passMs + 30_000;
+/** How soon another host continues after this one has died. */
+const leaseMs = 15_000;
+const renewEveryMs = leaseMs / 3;
 /** How long a pass out of turn waits for further owners that finish. */
 const soonMs = 500;
 
@@ -99,11 +102,12 @@ export class ReapLoop {
       return;
     }
     try {
-      const result = await within(
-        passMs,
-        clock,
-        (passing) => reaper.reap({ signal: passing, budgetMs, findUnknown: isInTurn }),
-        signal,
+      const reap = (passing: AbortSignal): Promise<ReapResult> =>
+        reaper.reap({ signal: passing, budgetMs, findUnknown: isInTurn });
+      const renew = (renewing: AbortSignal): Promise<boolean> =>
+        workers.renewReap(workerName, { holder, durationMs: leaseMs }, { signal: renewing });
+      const result = await renewedDuring({ renew, everyMs: renewEveryMs, clock }, () =>
+        within(passMs, clock, reap, signal),
       );
       const { deletedPods, deletedContainers, deletedVolumes, deletedConfigMaps } = result;
       if (deletedPods + deletedContainers + deletedVolumes + deletedConfigMaps > 0)

@@ -27,6 +27,8 @@ export interface WorkerRepository {
    * changes nothing, if another holder has the lease, or if the last pass began within `sinceMs`.
    */
   beginReap(workerName: string, lease: Lease, options: BeginReapOptions): Promise<boolean>;
+  /** Extends the lease of the worker's reaper. Returns `false` if this holder does not have it. */
+  renewReap(workerName: string, lease: Lease, options?: AbortOptions): Promise<boolean>;
   /** Releases the lease of the worker's reaper if this holder has it. */
   endReap(workerName: string, holder: string, options?: AbortOptions): Promise<void>;
   /** Returns the time of the database's clock. */

@@ -60,6 +60,20 @@ export class PostgresWorkerRepository implements WorkerRepository {
     return begun !== undefined;
   }
 
+  async renewReap(workerName: string, { holder, durationMs }: Lease, options: AbortOptions = {}): Promise<boolean> {
+    checkDuration('durationMs', durationMs);
+    const renewed = await this.#runner.first(
+      this.#statements
+        .updateTable('workers')
+        .set({ reaper_until: fromNow(durationMs) })
+        .where('name', '=', workerName)
+        .where('reaper_holder', '=', holder)
+        .returning('name'),
+      options,
+    );
+    return renewed !== undefined;
+  }
+
   async endReap(workerName: string, holder: string, options: AbortOptions = {}): Promise<void> {
     await this.#runner.rows(
       this.#statements

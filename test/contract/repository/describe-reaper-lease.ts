@@ -33,6 +33,19 @@ export function describeReaperLease(world: RepositoryUnderTest): void {
       expect(await begin('first')).to.equal(false);
     });
 
+    it('lasts longer if its holder renews it, and only then', async () => {
+      await begin('first');
+      const lapse = (): Promise<unknown> =>
+        world.query(`update ${world.table('workers')} set reaper_until = now() - interval '1 millisecond'`);
+      await lapse();
+      expect(await world.second.workers.renewReap('worker', leaseOf('second'))).to.equal(false);
+      expect(await world.first.workers.renewReap('worker', leaseOf('first'))).to.equal(true);
+      expect(await begin('second')).to.equal(false);
+      await lapse();
+      expect(await begin('second')).to.equal(true);
+      expect(await world.first.workers.renewReap('worker', leaseOf('first'))).to.equal(false);
+    });
+
     it('returns false within `sinceMs` of the last pass, also to its own holder', async () => {
       await begin('first');
       await world.first.workers.endReap('worker', 'first');

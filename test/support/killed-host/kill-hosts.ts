@@ -9,6 +9,7 @@ import { checkBuild } from './check-build.ts';
 import { runHost } from './host-process.ts';
 import type { HostWorld } from './order.ts';
 import { PodRecorder } from './pod-recorder.ts';
+import { sweepAtRest } from './sweep-at-rest.ts';
 
 /** The environment of the hosts. */
 export interface KilledHosts extends HostWorld {
@@ -41,6 +42,7 @@ export async function killHosts({ kills: maxKills, latestMs, random, ...world }:
         if (!isDone) kills += 1;
       }
       await checkBuild(join(folder, build));
+      await sweepAtRest(world);
     } finally {
       await pods.stop();
       await rm(folder, { recursive: true });

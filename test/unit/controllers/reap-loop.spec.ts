@@ -60,6 +60,22 @@ describe('ReapLoop', () => {
     sinon.assert.callOrder(workers.beginReap, reap, workers.endReap);
   });
 
+  it('renews a short lease during the pass, so that another host continues soon after its host died', async () => {
+    const pass = Promise.withResolvers<typeof nothing>();
+    reap.onFirstCall().returns(pass.promise);
+    workers.renewReap.rejects(new Error('down'));
+    await advance(30_000);
+    expect(workers.beginReap.firstCall.args[1].durationMs).to.equal(15_000);
+    for (let renewals = 1; renewals <= 6; renewals += 1) {
+      await advance(5_000);
+      sinon.assert.callCount(workers.renewReap, renewals);
+    }
+    sinon.assert.alwaysCalledWithMatch(workers.renewReap, 'w', { holder: 'me', durationMs: 15_000 });
+    pass.resolve(nothing);
+    await advance(20_000);
+    sinon.assert.callCount(workers.renewReap, 6);
+  });
+
   it('runs no pass if another host runs one or has run one in this period', async () => {
     workers.beginReap.resolves(false);
     await advance(30_000);

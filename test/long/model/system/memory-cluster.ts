@@ -52,7 +52,10 @@ export function memoryCluster(caller: string, gate: Gate, pods: MemoryPods, obse
     const metadata = (): readonly ObjectMetadata[] =>
       pods.existing
         .filter(({ pod }) => labelSelector === undefined || matches(pod, labelSelector))
-        .map(({ pod, name, uid }) => ({ ...pod.metadata, name, uid }));
+        .map(({ pod: { metadata }, name, uid }) => {
+          const { labels, deletionTimestamp } = metadata ?? {};
+          return { name, uid, labels, deletionTimestamp } as ObjectMetadata;
+        });
     return await request('list', metadata, options);
   });
   cluster.deletePod.callsFake(async (name, { uid, gracePeriodSeconds, ...options } = {}) => {

@@ -6,19 +6,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { openRepository } from '../../src/repository/postgres/open-repository.ts';
-import { PgBouncer } from '../support/database/pgbouncer.ts';
-import { PostgresServer } from '../support/database/postgres-server.ts';
-import { steps } from '../support/killed-host/build.ts';
-import { checkBuild } from '../support/killed-host/check-build.ts';
-import type { HostWorld } from '../support/killed-host/order.ts';
-import { runWithOutages } from '../support/killed-host/outages.ts';
-import { apiOf, listPods } from '../support/killed-host/pod-recorder.ts';
-import { StepRecord } from '../support/killed-host/step-record.ts';
-import { type KubeApi, kubeApi } from '../support/kube-api.ts';
-import { type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { silentLogger } from '../support/silent-logger.ts';
+import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
+import { PgBouncer } from '../../support/database/pgbouncer.ts';
+import { PostgresServer } from '../../support/database/postgres-server.ts';
+import { steps } from '../../support/killed-host/build.ts';
+import { checkBuild } from '../../support/killed-host/check-build.ts';
+import type { HostWorld } from '../../support/killed-host/order.ts';
+import { runWithOutages } from '../../support/killed-host/outages.ts';
+import { apiOf, listPods } from '../../support/killed-host/pod-recorder.ts';
+import { StepRecord } from '../../support/killed-host/step-record.ts';
+import { sweepAtRest } from '../../support/killed-host/sweep-at-rest.ts';
+import { type KubeApi, kubeApi } from '../../support/kube-api.ts';
+import { type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 const builds = Array.from({ length: 20 }, (_, index) => `build-${index}`);
 
@@ -91,6 +92,7 @@ describe('20 builds while their host is killed, the database restarts twice and 
       (['created', 'ended'] as const).flatMap((what) => owners.map((step) => ({ what, step }))),
     );
 
+    await sweepAtRest(world);
     expect(await listPods(apiOf(world), world), 'remaining pods').to.deep.equal([]);
     expect(await record!.remaining(), 'tables with remaining rows').to.deep.equal([]);
     const { items } = await apiOf(world).listNamespacedConfigMap({ namespace: world.namespace });
