@@ -208,7 +208,8 @@ function compose(
     clock,
     logger,
     hijackGraceMs,
-    keeping,
+    // As long as a lease: a host that waits takes over what it would otherwise lose to the reaper.
+    keeping: { ...keeping, leaseGraceMs: leaseMs },
     finishedOwnerTtlMs,
     reservations: repository.reservations,
     emit,

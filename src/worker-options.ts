@@ -155,7 +155,8 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly cacheTimeToLiveMs?: number | undefined;
   /**
    * The duration of the lease on a container that is being created. If the host dies, another host
-   * continues after this time.
+   * continues after this time. The reaper deletes what no host has continued after as much time
+   * again.
    *
    * @defaultValue 60,000
    */

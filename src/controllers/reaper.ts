@@ -33,8 +33,8 @@ export interface ReaperComponents {
    * leaves a mark.
    */
   readonly hijackGraceMs: number;
-  /** How many containers the worker keeps at most, and for how long. */
-  readonly keeping: Pick<FindDestroyableOptions, 'maxKept' | 'maxKeptMs'>;
+  /** Which containers stay although no owner needs them, or no host creates them any more. */
+  readonly keeping: Pick<FindDestroyableOptions, 'leaseGraceMs' | 'maxKept' | 'maxKeptMs'>;
   /** How long the record of an owner that has finished for good is kept, in milliseconds. */
   readonly finishedOwnerTtlMs: number;
   /** @defaultValue lapsed reservations stay */

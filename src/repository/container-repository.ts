@@ -128,6 +128,13 @@ export interface FindDestroyableOptions extends AbortOptions {
    * @defaultValue 0
    */
   readonly hijackGraceMs?: number | undefined;
+  /**
+   * How long after its lease has lapsed a container that is `creating` stays, in milliseconds. A host
+   * that waits for the lease takes the container over in this time.
+   *
+   * @defaultValue 0
+   */
+  readonly leaseGraceMs?: number | undefined;
   /** How many containers the worker keeps at most. @defaultValue no limit */
   readonly maxKept?: number | undefined;
   /** For how long the worker keeps a container at most, in milliseconds. @defaultValue no limit */

@@ -12,6 +12,7 @@ export interface DestroyableSearch {
   readonly workerName: string;
   readonly limit: number;
   readonly hijackGraceMs: number;
+  readonly leaseGraceMs: number;
   /** How many kept containers the worker has at most, and for how long. */
   readonly maxKept: number | undefined;
   readonly maxKeptMs: number | undefined;
@@ -21,13 +22,14 @@ export interface DestroyableSearch {
 export function destroyableSearch(
   workerName: string,
   limit: number,
-  { hijackGraceMs = 0, maxKept, maxKeptMs }: FindDestroyableOptions,
+  { hijackGraceMs = 0, leaseGraceMs = 0, maxKept, maxKeptMs }: FindDestroyableOptions,
 ): DestroyableSearch {
   checkLimit(limit);
   checkDuration('hijackGraceMs', hijackGraceMs);
+  checkDuration('leaseGraceMs', leaseGraceMs);
   if (maxKept !== undefined) checkCount('maxKept', maxKept);
   if (maxKeptMs !== undefined) checkDuration('maxKeptMs', maxKeptMs);
-  return { workerName, limit, hijackGraceMs, maxKept, maxKeptMs };
+  return { workerName, limit, hijackGraceMs, leaseGraceMs, maxKept, maxKeptMs };
 }
 
 /**
@@ -118,7 +120,7 @@ export function deleteDestroying(statements: StatementBuilder, handle: string): 
  */
 export function isDueContainer(
   statements: StatementBuilder,
-  { workerName, maxKept, maxKeptMs }: DestroyableSearch,
+  { workerName, leaseGraceMs, maxKept, maxKeptMs }: DestroyableSearch,
 ): Expression<SqlBool> {
   const eb = expressionBuilder<Tables, 'containers'>();
   const tooMany = (count: number): Expression<SqlBool> =>
@@ -136,7 +138,7 @@ export function isDueContainer(
     );
   return eb.or([
     eb('state', '=', 'failed'),
-    eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())]),
+    eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', fromNow(-leaseGraceMs))]),
     eb.and([
       eb('state', '=', kept),
       eb.or([

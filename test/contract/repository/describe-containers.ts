@@ -219,6 +219,17 @@ export function describeContainers(world: RepositoryUnderTest): void {
       expect(await world.second.containers.renewLease('c', leaseOf('holder'))).to.equal(false);
     });
 
+    it('leaves a creating container to a host that waits, until `leaseGraceMs` after its lease has lapsed', async () => {
+      await reach('creating');
+      await world.lapseLeases();
+      const findAfter = async (leaseGraceMs: number) =>
+        await world.first.containers.findDestroyable('worker', 10, { leaseGraceMs });
+      expect(await findAfter(60_000)).to.deep.equal([]);
+      expect(await states()).to.deep.equal(['creating', 'creating', 'creating']);
+      await world.query(`update ${world.table('containers')} set lease_until = now() - interval '61 seconds'`);
+      expect((await findAfter(60_000)).map(({ handle }) => handle)).to.deep.equal(['c']);
+    });
+
     it('returns containers again until they are deleted', async () => {
       await reach('failed');
       await find();

@@ -76,9 +76,9 @@ describe('20 builds while their host is killed, the database restarts twice and 
       image: shellImage,
     };
     const kills = await runWithOutages({
-      order: { ...world, builds, concurrency: 8, folder, reapEveryMs: 1_000, isRetried: true },
+      order: { ...world, builds, concurrency: 8, folder, reapEveryMs: 1_000, leaseMs: 10_000, isRetried: true },
       outages: [restartDatabase, restartApi, restartDatabase],
-      lifeMs: [2_000, 6_000],
+      lifeMs: [3_000, 12_000],
       random: seededRandom(seed),
     });
     console.log(`      ${kills} kills, seed ${seed}`);

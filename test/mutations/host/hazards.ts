@@ -11,7 +11,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'H1: a row that a crashed host left creating is found by nothing',
     file: `${postgres}/destroyable-containers.ts`,
-    find: "    eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', now())]),\n",
+    find: "    eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', fromNow(-leaseGraceMs))]),\n",
     replace: '',
     killedBy: hazard(1),
   },

@@ -16,7 +16,7 @@ await using worker = await retried(
       namespace: order.namespace,
       database: order.databaseUrl,
       volumeImage: order.image,
-      leaseMs: 2_000,
+      leaseMs: order.leaseMs,
       reapEveryMs: order.reapEveryMs,
     }),
 );

@@ -36,7 +36,7 @@ export async function killHosts({ kills: maxKills, latestMs, random, ...world }:
       let isDone = false;
       while (!isDone) {
         isDone = await runHost(
-          { ...world, builds: [build], concurrency: 1, folder, isRetried: false },
+          { ...world, builds: [build], concurrency: 1, folder, leaseMs: 2_000, isRetried: false },
           kills < maxKills ? { afterMs: random() * latestMs, since: 'start' } : undefined,
         );
         if (!isDone) kills += 1;

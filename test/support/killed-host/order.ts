@@ -17,6 +17,8 @@ export interface HostOrder extends HostWorld {
   /** The host keeps the logs and the outcome of a build in a folder of its name in this one. */
   readonly folder: string;
   readonly reapEveryMs?: number;
+  /** Longer than an outage: the reaper deletes a container whose lease lapses while it is created. */
+  readonly leaseMs: number;
   /** Whether the host calls again after a retryable error. */
   readonly isRetried: boolean;
 }

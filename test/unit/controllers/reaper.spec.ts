@@ -56,7 +56,7 @@ describe('Reaper', () => {
       clock,
       logger: silentLogger,
       hijackGraceMs: 60_000,
-      keeping: { maxKept: 50, maxKeptMs: 1_000 },
+      keeping: { leaseGraceMs: 2_000, maxKept: 50, maxKeptMs: 1_000 },
       finishedOwnerTtlMs: 86_400_000,
       ...more,
     });
@@ -222,7 +222,11 @@ describe('Reaper', () => {
       queries.unknownHandles.resolves(['unknown']);
       const row = { handle: 'c', owner: { kind: 'k', key: 'c' }, podName: 'pod-c', reason: 'failed' } as const;
       queries.findReapable
-        .withArgs('w', 1_000, sinon.match({ hijackGraceMs: 60_000, maxKept: 50, maxKeptMs: 1_000 }))
+        .withArgs(
+          'w',
+          1_000,
+          sinon.match({ hijackGraceMs: 60_000, leaseGraceMs: 2_000, maxKept: 50, maxKeptMs: 1_000 }),
+        )
         .resolves({
           containers: [row],
           volumes: [{ handle: 'v', reason: 'expired' }],

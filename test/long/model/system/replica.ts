@@ -98,7 +98,7 @@ export async function openReplica({
   const stores = new Map([[podStore.name, podStore]]);
   const { containers, queries, volumes } = repository;
   const reaping = { containers, queries, volumes, pods: remover, stores, hijackGraceMs, finishedOwnerTtlMs: 10 ** 9 };
-  const keeping = { maxKept: 50, maxKeptMs: 10 ** 9 };
+  const keeping = { leaseGraceMs: leaseMs, maxKept: 50, maxKeptMs: 10 ** 9 };
   let ids = 0;
   return new PodWorker({
     ...common,
