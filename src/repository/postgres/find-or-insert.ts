@@ -11,7 +11,7 @@ import { hasFinished } from './finished-owners.ts';
 import { ownerDigest, toJson } from './input.ts';
 import { type ContainerRow, type JsonText, jsonText, parse, toContainer, toVolume, type VolumeRow } from './rows.ts';
 import { creating, fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
-import { acceptingWorker } from './worker-guard.ts';
+import { acceptingWorker } from './workers/worker-guard.ts';
 
 /** The result of `insertUnlessLive`. */
 export interface FoundRow {

@@ -4,7 +4,7 @@ import type { NewArtifactVolume } from '../volume-repository.ts';
 import { toJson } from './input.ts';
 import { type JsonText, jsonText, type VolumeRow } from './rows.ts';
 import { fromNow, type StatementBuilder } from './tables.ts';
-import { acceptingWorker } from './worker-guard.ts';
+import { acceptingWorker } from './workers/worker-guard.ts';
 
 /** Inserts an artifact volume as `creating`. Selects no row if the worker is not running. */
 export function insertArtifact(

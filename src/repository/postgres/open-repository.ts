@@ -11,10 +11,10 @@ import type { VolumeRepository } from '../volume-repository.ts';
 import type { VolumeStreamRepository } from '../volume-stream-repository.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
 import type { WorkerStates } from '../worker-states.ts';
+import { PostgresCacheRepository } from './caches/postgres-cache-repository.ts';
 import { type Connection, connect } from './connection.ts';
 import type { Database } from './database.ts';
 import { SchemaMigrator } from './migrator.ts';
-import { PostgresCacheRepository } from './postgres-cache-repository.ts';
 import { PostgresContainerQueries } from './postgres-container-queries.ts';
 import { PostgresContainerRepository } from './postgres-container-repository.ts';
 import { PostgresPlacementQueries } from './postgres-placement-queries.ts';
@@ -22,9 +22,9 @@ import { PostgresReservationRepository } from './postgres-reservation-repository
 import { PostgresVolumeRepository } from './postgres-volume-repository.ts';
 import { PostgresVolumeStreamRepository } from './postgres-volume-stream-repository.ts';
 import { PostgresWorkerRepository } from './postgres-worker-repository.ts';
-import { PostgresWorkerStates } from './postgres-worker-states.ts';
 import { StatementRunner } from './statement-runner.ts';
 import { defaultSchema, type StatementBuilder, statementsOf } from './tables.ts';
+import { PostgresWorkerStates } from './workers/postgres-worker-states.ts';
 
 /** Options of `openRepository`. The signal applies only while the repository opens. */
 export interface OpenRepositoryOptions extends AbortOptions {

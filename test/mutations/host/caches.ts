@@ -3,8 +3,8 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
 const caches = { specs: ['test/unit/caches/caches.spec.ts'] };
 const creations = { specs: ['test/unit/worker/find-or-create-caches.spec.ts'] };
-const blessVolume = 'src/repository/postgres/bless-volume.ts';
-const validity = 'src/repository/postgres/cache-validity.ts';
+const blessVolume = 'src/repository/postgres/caches/bless-volume.ts';
+const validity = 'src/repository/postgres/caches/cache-validity.ts';
 
 /** Changes of what task caches and resource caches consist of. */
 export const mutants: readonly Mutant[] = [

@@ -3,9 +3,9 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
 const races = (grep: string) => ({ specs: ['test/integration/repository/worker-states.spec.ts'], grep });
 const registrarSpec = { specs: ['test/unit/controllers/registrar.spec.ts'] };
-const guard = 'src/repository/postgres/worker-guard.ts';
-const moves = 'src/repository/postgres/worker-moves.ts';
-const workerRows = 'src/repository/postgres/worker-rows.ts';
+const guard = 'src/repository/postgres/workers/worker-guard.ts';
+const moves = 'src/repository/postgres/workers/worker-moves.ts';
+const workerRows = 'src/repository/postgres/workers/worker-rows.ts';
 const registrar = 'src/controllers/registrar.ts';
 const loop = 'src/controllers/heartbeat-loop.ts';
 
@@ -76,7 +76,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a row that cannot be read breaks the list of workers',
-    file: 'src/repository/postgres/postgres-worker-states.ts',
+    file: 'src/repository/postgres/workers/postgres-worker-states.ts',
     find: '  } catch {\n    return undefined;',
     replace: '  } catch (error) {\n    throw error;',
     killedBy: rows('H10'),

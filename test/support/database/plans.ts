@@ -32,8 +32,8 @@ export async function fillTables(pool: Pool, schema: string, count: number): Pro
     insert into "${schema}".workers (name) values ('worker') on conflict do nothing;
     insert into "${schema}".containers
       (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, metadata, settings, created_at)
-    select 'c' || n, 'worker', case n % 4 when 0 then 'check' else 'build-step' end, n::text, encode(sha256(n::text::bytea), 'hex'), ${state}, 'p', '{}', '{}',
-      now() - n * interval '1 second'
+    select 'c' || n, 'worker', case n % 4 when 0 then 'check' else 'build-step' end, n::text,
+      encode(sha256(n::text::bytea), 'hex'), ${state}, 'p', '{}', '{}', now() - n * interval '1 second'
     from generate_series(1, ${quarter}) as n;
     insert into "${schema}".volumes (handle, worker_name, container_id, kind, state, mount_path, store, location)
     select handle || '-' || part, 'worker', id, 'output', state, '/' || part, 'pod', '{}'

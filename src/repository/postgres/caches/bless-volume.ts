@@ -1,9 +1,9 @@
 import type { Compilable } from 'kysely';
 
-import type { NewCache } from '../cache-repository.ts';
+import type { NewCache } from '../../cache-repository.ts';
+import { keyDigest } from '../input.ts';
+import { created, fromNow, liveStates, now, type StatementBuilder } from '../tables.ts';
 import { hasKey, isValidCache } from './cache-validity.ts';
-import { keyDigest } from './input.ts';
-import { created, fromNow, liveStates, now, type StatementBuilder } from './tables.ts';
 
 type Flag = 'true' | 'false';
 

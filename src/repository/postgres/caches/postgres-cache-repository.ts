@@ -1,14 +1,14 @@
-import { RepositoryUnavailableError } from '../../errors/repository.ts';
-import type { AbortOptions } from '../../runtime/options.ts';
-import type { BlessOutcome, CacheKey, CacheRepository, InvalidateOptions, NewCache } from '../cache-repository.ts';
-import { checkText } from '../field-checks.ts';
-import type { VolumeRecord } from '../records.ts';
+import { RepositoryUnavailableError } from '../../../errors/repository.ts';
+import type { AbortOptions } from '../../../runtime/options.ts';
+import type { BlessOutcome, CacheKey, CacheRepository, InvalidateOptions, NewCache } from '../../cache-repository.ts';
+import { checkText } from '../../field-checks.ts';
+import type { VolumeRecord } from '../../records.ts';
+import { checkDuration } from '../input.ts';
+import { parse, toVolume } from '../rows.ts';
+import type { StatementRunner } from '../statement-runner.ts';
+import { fromNow, liveStates, now, type StatementBuilder } from '../tables.ts';
 import { type Blessing, blessVolume } from './bless-volume.ts';
 import { dropCache, findAndRenew, findOrigin, invalidateCaches, type SharedKey } from './cache-validity.ts';
-import { checkDuration } from './input.ts';
-import { parse, toVolume } from './rows.ts';
-import type { StatementRunner } from './statement-runner.ts';
-import { fromNow, liveStates, now, type StatementBuilder } from './tables.ts';
 
 /** The most characters of a key: those of a task cache, in which each may be escaped. */
 const maxKeyCharacters = 32_768;

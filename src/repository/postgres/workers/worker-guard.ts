@@ -1,6 +1,6 @@
 import type { SelectQueryBuilder } from 'kysely';
 
-import type { StatementBuilder, Tables } from './tables.ts';
+import type { StatementBuilder, Tables } from '../tables.ts';
 
 /**
  * Selects the worker's row if the worker accepts containers and volumes, for the statement that

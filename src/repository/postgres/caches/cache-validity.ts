@@ -1,10 +1,10 @@
 import type { Compilable, Expression, SqlBool } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
-import type { CacheKey } from '../cache-repository.ts';
-import { keyDigest } from './input.ts';
-import { type JsonText, jsonText, type VolumeRow } from './rows.ts';
-import { created, fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
+import type { CacheKey } from '../../cache-repository.ts';
+import { keyDigest } from '../input.ts';
+import { type JsonText, jsonText, type VolumeRow } from '../rows.ts';
+import { created, fromNow, liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
 
 /** A key on any worker. */
 export type SharedKey = Omit<CacheKey, 'workerName'>;

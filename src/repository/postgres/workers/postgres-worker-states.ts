@@ -1,13 +1,13 @@
-import { InvalidSpecError } from '../../errors/caller.ts';
-import { IllegalTransitionError, RepositoryUnavailableError } from '../../errors/repository.ts';
-import type { AbortOptions } from '../../runtime/options.ts';
-import type { LandOptions, WorkerInfo } from '../../runtime/worker-lifecycle.ts';
-import type { WorkerList, WorkerMove, WorkerStates } from '../worker-states.ts';
-import { checkDuration } from './input.ts';
-import { sqlStateOf } from './pg-error.ts';
-import { parse } from './rows.ts';
-import type { StatementRunner } from './statement-runner.ts';
-import type { StatementBuilder } from './tables.ts';
+import { InvalidSpecError } from '../../../errors/caller.ts';
+import { IllegalTransitionError, RepositoryUnavailableError } from '../../../errors/repository.ts';
+import type { AbortOptions } from '../../../runtime/options.ts';
+import type { LandOptions, WorkerInfo } from '../../../runtime/worker-lifecycle.ts';
+import type { WorkerList, WorkerMove, WorkerStates } from '../../worker-states.ts';
+import { checkDuration } from '../input.ts';
+import { sqlStateOf } from '../pg-error.ts';
+import { parse } from '../rows.ts';
+import type { StatementRunner } from '../statement-runner.ts';
+import type { StatementBuilder } from '../tables.ts';
 import {
   deleteEmpty,
   deleteWithRows,

@@ -1,7 +1,7 @@
 import type { AliasableExpression, Compilable, NumericString, SqlBool } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
-import { fromNow, liveStates, now, type StatementBuilder, type Tables } from './tables.ts';
+import { fromNow, liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
 import { stateNow, type WorkerColumns, workerColumns } from './worker-rows.ts';
 
 /** A worker after a move, and its state before. */

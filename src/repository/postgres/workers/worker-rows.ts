@@ -1,10 +1,10 @@
 import type { AliasableExpression, AliasedExpression } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
-import { RepositoryUnavailableError } from '../../errors/repository.ts';
-import type { WorkerInfo, WorkerState } from '../../runtime/worker-lifecycle.ts';
-import { type JsonText, jsonText, parse } from './rows.ts';
-import { now, type Tables } from './tables.ts';
+import { RepositoryUnavailableError } from '../../../errors/repository.ts';
+import type { WorkerInfo, WorkerState } from '../../../runtime/worker-lifecycle.ts';
+import { type JsonText, jsonText, parse } from '../rows.ts';
+import { now, type Tables } from '../tables.ts';
 
 /** The columns of `workers` of which a `WorkerInfo` is made, as JSON has them. */
 interface WorkerRow {
