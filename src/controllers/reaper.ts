@@ -37,9 +37,8 @@ export interface ReaperComponents {
   readonly keeping: Pick<FindDestroyableOptions, 'leaseGraceMs' | 'maxKept' | 'maxKeptMs'>;
   /** How long the record of an owner that has finished for good is kept, in milliseconds. */
   readonly finishedOwnerTtlMs: number;
-  /** @defaultValue lapsed reservations stay */
-  readonly reservations?: Pick<ReservationRepository, 'prune'> | undefined;
-  readonly emit?: EmitEvent | undefined;
+  readonly reservations: Pick<ReservationRepository, 'prune'>;
+  readonly emit: EmitEvent;
 }
 
 export interface PassOptions extends ReapOptions {
@@ -121,7 +120,7 @@ export class Reaper {
         throw error;
       },
     );
-    this.#components.emit?.({ kind: 'reaped', ...counts, complete, failures: pass.failures.length });
+    this.#components.emit({ kind: 'reaped', ...counts, complete, failures: pass.failures.length });
     this.#throwFailures(pass);
     return { ...counts, complete };
   }
@@ -143,7 +142,7 @@ export class Reaper {
     const { containers, workerName, finishedOwnerTtlMs } = this.#components;
     const unknownPods = findUnknown ? await this.#findUnknownPods(pass) : [];
     await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, { signal: pass.signal });
-    await this.#components.reservations?.prune(workerName, { signal: pass.signal });
+    await this.#components.reservations.prune(workerName, { signal: pass.signal });
     await this.#sweepContainers(pass);
     await this.#sweepVolumes(pass);
     await this.#removeUnknown(unknownPods, pass);

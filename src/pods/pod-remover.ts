@@ -15,7 +15,7 @@ export interface PodRemoverComponents {
   readonly watch: Pick<PodWatch, 'observe'>;
   readonly agents: Pick<AgentPool, 'forget'>;
   readonly clock: Clock;
-  readonly emit?: EmitEvent | undefined;
+  readonly emit: EmitEvent;
 }
 
 /** A pod with the labels of the installation. */
@@ -105,7 +105,7 @@ export class PodRemover {
     const uid = await this.delete(podName, handle, { ...known, signal });
     if (uid === undefined) return false;
     await this.#whenGone(podName, uid, { signal });
-    this.#components.emit?.({ kind: 'capacity-released', by: 'pod', name: podName });
+    this.#components.emit({ kind: 'capacity-released', by: 'pod', name: podName });
     return true;
   }
 
@@ -140,7 +140,7 @@ export class PodRemover {
       if (uid === undefined) return undefined;
       agents.forget(podName);
       if (!(await cluster.deletePod(podName, { uid, gracePeriodSeconds, signal }))) return undefined;
-      emit?.({ kind: 'pod-deleted', podName, handle });
+      emit({ kind: 'pod-deleted', podName, handle });
       return uid;
     } finally {
       release();

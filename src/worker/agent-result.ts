@@ -17,7 +17,7 @@ export interface ResultSource {
 export interface ResultComponents {
   readonly containers: ContainerRepository;
   readonly pods: PodSupervisor;
-  readonly emit?: EmitEvent | undefined;
+  readonly emit: EmitEvent;
 }
 
 /**
@@ -60,5 +60,5 @@ export async function recordResult(
   const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt, specDigest };
   // Without a check of the pod: the result is known even if the pod ends in the meantime.
   await pods.retry(() => containers.recordProcessResult(handle, processId, record, { properties, signal }), { signal });
-  emit?.({ kind: 'process-ended', handle, processId, exitStatus, signal: number });
+  emit({ kind: 'process-ended', handle, processId, exitStatus, signal: number });
 }

@@ -33,7 +33,7 @@ export async function completeContainer(
     await launch(found, requested, components, { signal });
     await fillInputs(found, requested, components, { signal });
     const createdBy = await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
-    if (createdBy === generation) emit?.({ kind: 'container-created', ...eventFacts(container) });
+    if (createdBy === generation) emit({ kind: 'container-created', ...eventFacts(container) });
     // A late statement of this holder also finds the row `created` if the next holder was faster.
     return { container: { ...container, state: 'created' }, created: createdBy === generation };
   } catch (error) {
@@ -45,7 +45,7 @@ export async function completeContainer(
     logger.warn('container failed', { handle, podName, error: reported });
     await pods
       .retry(() => containers.markFailed(handle, lease.holder, { signal }), { signal })
-      .then(() => emit?.({ kind: 'container-failed', ...eventFacts(container), code: codeOf(reported) }))
+      .then(() => emit({ kind: 'container-failed', ...eventFacts(container), code: codeOf(reported) }))
       .catch((cause: unknown) => logger.warn('container not marked failed', { handle, cause }));
     throw reported;
   }

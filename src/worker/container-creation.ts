@@ -34,7 +34,7 @@ export interface ContainerCreationComponents {
   readonly newId: () => string;
   /** A working holder renews its lease. A holder that died is replaced after this time. */
   readonly leaseMs: number;
-  readonly emit?: EmitEvent | undefined;
+  readonly emit: EmitEvent;
   readonly clock: Clock;
   readonly logger: Logger;
 }

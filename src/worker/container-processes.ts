@@ -30,7 +30,7 @@ export interface ProcessesComponents {
   readonly queries: ContainerQueries;
   readonly agent: () => AgentClient;
   readonly pods: PodSupervisor;
-  readonly emit?: EmitEvent | undefined;
+  readonly emit: EmitEvent;
 }
 
 /** The processes of a container by their IDs, without attachments. A stored result is final. */

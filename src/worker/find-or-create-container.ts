@@ -257,7 +257,7 @@ async function create(
   const { container, lease, requestedAt, progress, generation } = found;
   const { handle } = container;
   const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
-  if (generation > 1) emit?.({ kind: 'container-taken-over', ...eventFacts(container) });
+  if (generation > 1) emit({ kind: 'container-taken-over', ...eventFacts(container) });
   const terms = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, requestedAt, clock, signal };
   try {
     const created = await keepLease(terms, async (held) => await completeContainer(found, requested, components, held));
@@ -267,7 +267,7 @@ async function create(
     await release(found, components);
     signal?.throwIfAborted();
     if (!isOvertaken(error)) throw error;
-    emit?.({ kind: 'lease-lost', ...eventFacts(container) });
+    emit({ kind: 'lease-lost', ...eventFacts(container) });
     return undefined;
   } finally {
     progress.end();

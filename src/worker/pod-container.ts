@@ -51,7 +51,7 @@ export interface PodContainerComponents {
   readonly logger: Logger;
   /** How long the mark of a hijack protects the container from the reaper, in milliseconds. */
   readonly hijackGraceMs: number;
-  readonly emit?: EmitEvent | undefined;
+  readonly emit: EmitEvent;
 }
 
 /** How a container was found. */
@@ -106,7 +106,7 @@ export class PodContainer implements Container {
         const started = await startProcess(checked, { ...target, stdin, specDigest }, this.#components, options);
         requireSameCommand(expected, started.specDigest, target);
         if (started.started)
-          this.#components.emit?.({ kind: 'process-started', handle: this.handle, processId: checked.id });
+          this.#components.emit({ kind: 'process-started', handle: this.handle, processId: checked.id });
         // The command runs: the host receives the process before it is attached to, so that it can
         // stop the command even if attaching takes long.
         return PodProcess.follow({ ...target, startedByCall: started.started }, this.#components);

@@ -5,6 +5,7 @@ import { ClosedError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { OutcomeUnknownError, ProcessDetachedError } from '../errors/process.ts';
 import { DiskFullError } from '../errors/transfer.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
 import { abortable } from '../internal/abort.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import type { PodLogs } from '../pods/pod-logs.ts';
@@ -64,6 +65,7 @@ export interface PodProcessComponents {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hijackGraceMs: number;
+  readonly emit: EmitEvent;
 }
 
 /** How long `wait` still waits for the end after the grace period of a stop. */

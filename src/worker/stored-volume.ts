@@ -39,7 +39,7 @@ export interface VolumeComponents {
   readonly caches: Pick<Caches, 'keepTaskCache' | 'keepResourceCache'>;
   /** Runs the work of a call that `Worker.close` aborts and awaits. */
   readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
-  readonly emit?: EmitEvent | undefined;
+  readonly emit: EmitEvent;
 }
 
 /** The lease under which a volume is filled while its container is being created. */
@@ -81,7 +81,7 @@ export class StoredVolume implements Volume {
   readonly #isArtifact: boolean;
   readonly #caches: VolumeComponents['caches'];
   readonly #holding: VolumeComponents['holding'];
-  readonly #emit: EmitEvent | undefined;
+  readonly #emit: EmitEvent;
   #sizeBytes: number | undefined;
 
   constructor(
@@ -166,7 +166,7 @@ export class StoredVolume implements Volume {
     signal?.throwIfAborted();
     const stream = this.#streams.open([this.handle]);
     const { archive } = await this.#send(path, stream, { signal });
-    archive.once('end', () => this.#emit?.({ kind: 'volume-streamed-out', handle: this.handle, path }));
+    archive.once('end', () => this.#emit({ kind: 'volume-streamed-out', handle: this.handle, path }));
     return encodeArchive(archive, encoding);
   }
 
@@ -293,7 +293,7 @@ export class StoredVolume implements Volume {
     const content = isWhole ? { digest, sizeBytes: rawBytes } : undefined;
     if (isWhole) this.#sizeBytes = rawBytes;
     await this.#retry(() => this.#volumes.markReady(this.handle, content, { holder: lease?.holder }), { signal });
-    this.#emit?.({ kind: 'volume-filled', handle: this.handle, path, rawBytes, digest });
+    this.#emit({ kind: 'volume-filled', handle: this.handle, path, rawBytes, digest });
   }
 }
 

@@ -55,7 +55,16 @@ export class ScriptedPod {
       findProcessResult: async (_handle: string, processId: string) => this.stored.get(processId),
     } as unknown as ContainerRepository;
     const agent = () => this.setup.client;
-    this.components = { containers, agent, pods, logs: {} as PodLogs, clock, logger, hijackGraceMs: 1000 };
+    this.components = {
+      containers,
+      agent,
+      pods,
+      logs: {} as PodLogs,
+      clock,
+      logger,
+      hijackGraceMs: 1000,
+      emit: () => undefined,
+    };
   }
 
   /** Sets the state of the pod; `undefined` if it no longer exists. */

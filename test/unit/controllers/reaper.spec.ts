@@ -58,6 +58,8 @@ describe('Reaper', () => {
       hijackGraceMs: 60_000,
       keeping: { leaseGraceMs: 2_000, maxKept: 50, maxKeptMs: 1_000 },
       finishedOwnerTtlMs: 86_400_000,
+      reservations: { prune: async () => 0 },
+      emit: () => undefined,
       ...more,
     });
 

@@ -38,6 +38,7 @@ describe('PodRemover', () => {
       watch: { observe },
       agents: { forget },
       clock,
+      emit: () => undefined,
     });
   });
 

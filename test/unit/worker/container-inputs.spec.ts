@@ -27,6 +27,7 @@ describe('fillInputs', () => {
         volumes: new FakeVolumeRepository(),
         store: new FakeArtifactStore({ name: 'pod' }),
         streams: { open },
+        emit: () => undefined,
         retry: async (work) => await work(),
         caches: { keepTaskCache: sinon.stub(), keepResourceCache: sinon.stub() },
         holding: async () => await Promise.reject(new Error('no cache is kept')),

@@ -40,6 +40,7 @@ describe('StoredVolume', () => {
       volumes,
       store,
       streams,
+      emit: () => undefined,
       retry: (work, options) => supervisor.retry(work, options),
       caches,
       holding: (work, options) => calls.run(work, options),

@@ -53,8 +53,9 @@ const delivery = {
   rehearse: async () => undefined,
 } as unknown as AgentDelivery;
 
-// The model has no config maps, and no transfer that outlives its call.
+// The model has no config maps, no reservations, and no transfer that outlives its call.
 const oldAgents = { find: async () => [], remove: async () => false };
+const reservations = { prune: async () => 0 };
 const streams = {
   open: () => ({ held: Promise.resolve(), close: async () => undefined }),
   settled: async () => undefined,
@@ -85,12 +86,15 @@ export async function openReplica({
   const common = { cluster, delivery, clock, logger, timeouts };
   const launcher = new PodLauncher({ ...common, workerName, installationId, podOptions: {}, quotaQueue });
   const pods = new PodSupervisor({ ...common, watch, agents, mask: (text) => text });
+  const events = new EventHub({ clock });
+  const { emit } = events;
   const remover = new PodRemover({
     cluster,
     installationSelector: installationSelector(installationId),
     watch,
     agents,
     clock,
+    emit,
   });
   const podStore = new PodStore({ workerName, agents, launcher, pods, remover, podName, image });
   const settings = imageSettings({}, image);
@@ -115,12 +119,12 @@ export async function openReplica({
     podStore,
     artifactStore: podStore,
     caches: {} as Caches,
-    reaper: new Reaper({ workerName, logger, clock, oldAgents, keeping, ...reaping }),
+    reaper: new Reaper({ workerName, logger, clock, oldAgents, keeping, reservations, emit, ...reaping }),
     streams,
     maxKeptMs: keeping.maxKeptMs,
     registrar: {} as Registrar,
     placement: {} as Placement,
-    events: new EventHub({ clock }),
+    events,
     reapSoon: () => undefined,
     remover,
     check: async () => ({ isOk: true, findings: [] }) as never,
