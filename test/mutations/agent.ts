@@ -12,7 +12,7 @@ const otherUsers = { specs: ['test/integration/agent/other-users.spec.ts'] };
 const liveness = { specs: ['test/integration/agent/liveness.spec.ts'] };
 const stop = { specs: ['test/integration/agent/stop.spec.ts'] };
 const reach = { specs: ['test/integration/agent/reach.spec.ts'] };
-const sampled = (grep: string) => ({ specs: ['test/integration/agent/faults.spec.ts'], grep });
+const sampled = (grep: string) => ({ specs: ['test/long/agent/sampled-faults.spec.ts'], grep });
 const everyCall = (grep: string) => ({ specs: ['test/long/agent/faults.spec.ts'], grep });
 
 export const mutants: readonly Mutant[] = [

@@ -1,4 +1,4 @@
-/** A sample of test/long/agent/faults.spec.ts, which tests every fault at every call. */
+/** A sample of `faults.spec.ts`, short enough for each mutant of the agent and for the sanitizers. */
 import { expect } from 'chai';
 
 import { type DynamicAgent, needDynamicAgent } from '../../support/faults/dynamic-agent.ts';
