@@ -81,8 +81,8 @@ export interface VolumeRepository {
   /**
    * Returns the artifact volumes that the reaper has to delete: those that are `destroying`.
    * Volumes that are `failed`, expired, or `creating` with a lapsed lease become `destroying`
-   * first. Skips volumes with an open stream (`VolumeStreamRepository`). Returns at most `limit`,
-   * oldest first.
+   * first: at most `limit` of them, in any order. Skips volumes with an open stream
+   * (`VolumeStreamRepository`). Returns at most `limit`, oldest first.
    */
   findDestroyable(workerName: string, limit: number, options?: AbortOptions): Promise<readonly VolumeRecord[]>;
   /**

@@ -31,8 +31,7 @@ export function moveDueVolumes(
           .where('container_id', 'is', null)
           .where(isDueVolume())
           .where((eb) => eb.not(hasOpenStream()))
-          .orderBy('created_at')
-          .orderBy('id')
+          // In any order: a sort would read all that is due for each part of it.
           .limit(limit)
           .forUpdate()
           .skipLocked(),
