@@ -10,6 +10,15 @@ import { silentLogger } from '../../support/silent-logger.ts';
 
 const volumes = 100_000;
 
+/** A part of the text of each statement that is about all rows of a worker. */
+const aboutAllRows: Readonly<Record<string, string>> = {
+  'a heartbeat counts them': '"heartbeat_at" = now()',
+  'a usage groups them': 'with "counted" as',
+  'the deletion of a worker looks for them, or deletes them': '"forgotten" as (delete from',
+};
+const isAboutAllRows = ({ text }: RecordedStatement): boolean =>
+  Object.values(aboutAllRows).some((part) => text.includes(part));
+
 /** Replaces the name of a small worker, because the planner estimates how many rows a worker has. */
 function ofLargeWorker(value: unknown): unknown {
   return typeof value === 'string' && /^(worker-\d+|elsewhere)$/.test(value) ? 'worker' : value;
@@ -45,7 +54,7 @@ describe('The plans of every statement of the repository', function () {
   });
 
   describe(`at ${volumes.toLocaleString('en')} volumes`, () => {
-    it('read no large table from the first to the last row', async () => {
+    it('read no large table from the first to the last row, unless they are about all rows of a worker', async () => {
       await pool.query(`drop schema if exists "${schema}" cascade`);
       await openRepository(pool, { schema, logger: silentLogger });
       await fillTables(pool, schema, volumes);
@@ -55,7 +64,7 @@ describe('The plans of every statement of the repository', function () {
         const { cost, scanned } = await costOf(pool, statement);
         if (process.env['KW_PLANS'] !== undefined)
           console.log(`${cost}: ${statement.text}\n${await planOf(pool, statement)}\n`);
-        if (scanned.length > 0) failures.push(`${scanned.join(', ')}: ${statement.text}`);
+        if (scanned.length > 0 && !isAboutAllRows(statement)) failures.push(`${scanned.join(', ')}: ${statement.text}`);
       }
       expect(failures).to.deep.equal([]);
     });
