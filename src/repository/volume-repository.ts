@@ -43,6 +43,7 @@ export interface VolumeContent {
 export interface MarkReadyOptions extends AbortOptions {
   /**
    * The holder of the lease of the volume's container. Required while that container is `creating`.
+   * A holder whose lease has ended, also with the creation, is refused.
    */
   readonly holder?: string | undefined;
 }

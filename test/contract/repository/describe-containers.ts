@@ -89,7 +89,7 @@ export function describeContainers(world: RepositoryUnderTest): void {
       });
     }
 
-    it('markReady is reserved for the lease’s holder while the container is creating, and open to all callers afterwards', async () => {
+    it('markReady is reserved for the lease’s holder while the container is creating, and for callers without a lease afterwards', async () => {
       await reach('creating');
       const { volumes, containers } = world.first;
       for (const holder of ['other', undefined]) {
@@ -100,6 +100,11 @@ export function describeContainers(world: RepositoryUnderTest): void {
       await volumes.markReady('c-source', undefined, { holder: 'holder' });
       expect((await world.second.volumes.lookup('worker', 'c-source'))?.readyAt).to.be.instanceOf(Date);
       await containers.markCreated('c', 'holder');
+      // A holder that was overtaken, and whose statement is late.
+      for (const holder of ['other', 'holder'])
+        expect(await rejection(volumes.markReady('c-source', undefined, { holder }))).to.include({
+          code: 'KW_ERR_LEASE_LOST',
+        });
       await volumes.markReady('c-result', undefined);
       expect((await world.second.volumes.lookup('worker', 'c-result'))?.readyAt).to.be.instanceOf(Date);
     });

@@ -177,8 +177,11 @@ async function check(world: RepositoryUnderTest, workerName: string, sequence: r
         expect(await outcome(containers.recordPod(handle, holder, 'uid'))).to.equal(model.mayMove(row, holder));
         break;
       case 'markReady': {
-        const answer = model.mayMove(row, holder, ['created']).replace('CONTAINER_DISAPPEARED', 'VOLUME_DISAPPEARED');
-        expect(await outcome(repository.volumes.markReady(`${handle}-v`, undefined, { holder }))).to.equal(answer);
+        // With the end of the lease, its holder can no longer mark a volume.
+        const answer = row?.state === 'created' ? 'KW_ERR_LEASE_LOST' : model.mayMove(row, holder);
+        expect(await outcome(repository.volumes.markReady(`${handle}-v`, undefined, { holder }))).to.equal(
+          answer.replace('CONTAINER_DISAPPEARED', 'VOLUME_DISAPPEARED'),
+        );
         break;
       }
       case 'markCreated':
