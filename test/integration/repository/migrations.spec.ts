@@ -128,6 +128,8 @@ describe('The migrations of a database', function () {
       it(`${what}, are refused with a retryable error after the time limit, and change nothing`, async () => {
         await prepare();
         const other = await pool.connect();
+        // A migration without a limit continues then, instead of waiting for ever.
+        const release = setTimeout(() => void other.query('rollback'), 5_000);
         try {
           await other.query('begin');
           await other.query(lock);
@@ -135,6 +137,7 @@ describe('The migrations of a database', function () {
           expect(error).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true });
           expect(error).to.have.nested.property('cause.code', '55P03');
         } finally {
+          clearTimeout(release);
           await other.query('rollback');
           other.release();
         }

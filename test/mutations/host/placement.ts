@@ -1,18 +1,11 @@
 import type { Mutant } from '../../../scripts/mutant.ts';
 
-const contract = { specs: ['test/integration/repository/postgres.spec.ts'] };
+const contract = { specs: ['test/integration/repository/postgres.spec.ts'], grep: 'reserve' };
 const placement = { specs: ['test/unit/placement/placement.spec.ts'] };
 const statements = 'src/repository/postgres/reservations.ts';
 
 /** Changes of `src/placement` and of the statements of reservations that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
-  {
-    name: 'a reservation exceeds the limit by one',
-    file: statements,
-    find: 'generate_series(1, ${limit}::integer)',
-    replace: 'generate_series(1, ${limit + 1}::integer)',
-    killedBy: contract,
-  },
   {
     name: 'a reservation takes a place that lives',
     file: statements,
