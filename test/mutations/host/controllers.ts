@@ -66,7 +66,7 @@ export const mutants: readonly Mutant[] = [
     file: reaping,
     find: `    const unknownPods = findUnknown ? await this.#findUnknownPods(pass) : [];
     await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, { signal: pass.signal });
-    await this.#components.reservations?.prune(workerName, { signal: pass.signal });
+    await this.#components.reservations.prune(workerName, { signal: pass.signal });
     await this.#sweepContainers(pass);
 `,
     replace: `    await this.#sweepContainers(pass);
