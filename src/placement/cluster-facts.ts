@@ -37,9 +37,12 @@ export function isActive({ status }: Pod): boolean {
   return status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
 }
 
-/** Whether the agent of a pod serves its volumes, and goes on to. */
-export function isRunning({ metadata, status }: Pod): boolean {
-  return status?.phase === 'Running' && metadata?.deletionTimestamp === undefined;
+/**
+ * Whether the agent of a pod, which has answered before, serves its volumes. The node may report the
+ * phase `Running` later.
+ */
+export function isServing(pod: Pod): boolean {
+  return isActive(pod) && pod.spec?.nodeName !== undefined && pod.metadata?.deletionTimestamp === undefined;
 }
 
 function isReady({ spec, status }: KubernetesNode): boolean {

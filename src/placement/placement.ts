@@ -14,7 +14,7 @@ import type {
   ReservationRequest,
   WorkerFacts,
 } from '../runtime/placement.ts';
-import { isActive, isRunning, nodesFacts, quotaFacts, zoneOf } from './cluster-facts.ts';
+import { isActive, isServing, nodesFacts, quotaFacts, zoneOf } from './cluster-facts.ts';
 import { LeasedReservation } from './leased-reservation.ts';
 import { requestsOf, sumOf } from './resource-amounts.ts';
 
@@ -76,11 +76,11 @@ export class Placement {
       cluster.listPods(labelSelector, options),
       unlessForbidden('nodes', [], cluster.listNodes(options)),
     ]);
-    const running = new Map(pods.filter(isRunning).map((pod) => [pod.metadata?.name ?? '', pod]));
+    const serving = new Map(pods.filter(isServing).map((pod) => [pod.metadata?.name ?? '', pod]));
     const zones = new Map(nodes?.map((node) => [node.metadata?.name, zoneOf(node)]));
     const found = new Map<string, ArtifactPlace>();
     for (const place of places) {
-      const pod = this.#runningPod(place, running);
+      const pod = this.#servingPod(place, serving);
       if (pod === undefined) continue;
       const nodeName = pod.spec?.nodeName;
       const zone = zoneOf(pod) ?? zones.get(nodeName);
@@ -116,9 +116,9 @@ export class Placement {
   }
 
   /** A pod of the same name may belong to a later container. */
-  #runningPod(place: VolumePlace, running: ReadonlyMap<string, Pod>): Pod | undefined {
+  #servingPod(place: VolumePlace, serving: ReadonlyMap<string, Pod>): Pod | undefined {
     const wanted = this.#components.podOf(place);
-    const pod = wanted === undefined ? undefined : running.get(wanted.podName);
+    const pod = wanted === undefined ? undefined : serving.get(wanted.podName);
     return handleOf(pod?.metadata) === wanted?.handle ? pod : undefined;
   }
 }

@@ -181,7 +181,7 @@ export interface ArtifactLocality {
 export interface ArtifactPlace {
   /** The handle of the artifact. */
   readonly handle: string;
-  /** Whether the worker has the volume, and its pod runs and is not being deleted. */
+  /** Whether the worker has the volume, and its pod has neither ended nor is being deleted. */
   readonly isReachable: boolean;
   /** The node of the pod. `undefined` if the artifact is not reachable. */
   readonly nodeName: string | undefined;

@@ -128,7 +128,8 @@ describe('Placement', () => {
     const nowhere = { isReachable: false, nodeName: undefined, zone: undefined, sizeBytes: undefined };
 
     it('has the node, the zone and the size of what runs, in the order of the call, and counts it once', async () => {
-      pods = [pod('p1', 'Running'), pod('p2', 'Running', { nodeName: 'n2', zone: 'own' })];
+      // The node may report the phase of a pod whose agent answers later.
+      pods = [pod('p1', 'Pending'), pod('p2', 'Running', { nodeName: 'n2', zone: 'own' })];
       queries.findPlaces.resolves([place('b', 'p2'), place('a', 'p1', 700), place('c', 'p1', 40)]);
       expect(await placement.locality(['a', 'b', 'none', 'c', 'a'], {})).to.deep.equal({
         artifacts: [
@@ -144,18 +145,18 @@ describe('Placement', () => {
       sinon.assert.calledOnceWithMatch(queries.findPlaces, 'w', ['a', 'b', 'none', 'c']);
     });
 
-    it('does not reach what is in no pod, or in one that does not run, ends, or belongs to another handle', async () => {
+    it('does not reach what is in no pod, or in one that has ended, ends, or belongs to another handle', async () => {
       pods = [
-        pod('pending', 'Pending'),
+        pod('ended', 'Failed'),
         pod('ending', 'Running', { deletionTimestamp: new Date(0) }),
         { ...pod('other', 'Running'), metadata: { name: 'other', labels: { 'kubernetes-worker/handle': 'x' } } },
         pod('fine', 'Running'),
       ];
       queries.findPlaces.resolves([
-        ...['pending', 'ending', 'other', 'gone'].map((name) => place(name, name, 1)),
+        ...['ended', 'ending', 'other', 'gone'].map((name) => place(name, name, 1)),
         place('elsewhere', 'fine', 1, 's3'),
       ]);
-      const handles = ['pending', 'ending', 'other', 'gone', 'elsewhere'];
+      const handles = ['ended', 'ending', 'other', 'gone', 'elsewhere'];
       expect(await placement.locality(handles, {})).to.deep.equal({
         artifacts: handles.map((handle) => ({ handle, ...nowhere })),
         reachable: 0,
