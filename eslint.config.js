@@ -41,6 +41,7 @@ const mayImport = {
     'errors/**',
   ],
   'src/controllers/**': [
+    'archives/archive-key.ts',
     'events/emit-event.ts',
     'repository/*.ts',
     'kubernetes/cluster.ts',
@@ -60,7 +61,18 @@ const mayImport = {
     'runtime/**',
     'errors/**',
   ],
+  'src/archives/**': [
+    'repository/*.ts',
+    'stores/{archive-store,artifact-store,frame-store}.ts',
+    'artifacts/**',
+    'runtime/**',
+    'retry/**',
+    'internal/**',
+    'errors/**',
+    'telemetry/**',
+  ],
   'src/worker/**': [
+    'archives/**',
     'caches/**',
     'placement/**',
     'events/**',

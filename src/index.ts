@@ -68,6 +68,13 @@ export {
   VolumeNotFoundError,
 } from './errors/repository.ts';
 export {
+  ArchiveDamagedError,
+  type ArchiveFacts,
+  ArchiveMissingError,
+  StoreDeniedError,
+  StoreUnavailableError,
+} from './errors/store.ts';
+export {
   ArtifactTooLargeError,
   CorruptArchiveError,
   DigestMismatchError,
@@ -329,6 +336,13 @@ export type {
   WorkerLifecycle,
   WorkerState,
 } from './runtime/worker-lifecycle.ts';
+export type {
+  ArchiveStore,
+  ListedArchive,
+  ReadArchiveOptions,
+  StoreUsage,
+  WrittenArchive,
+} from './stores/archive-store.ts';
 export type {
   ArtifactStore,
   CopyOptions,

@@ -55,6 +55,7 @@ import type {
   VolumeDisappearedError,
   VolumeNotFoundError,
 } from './repository.ts';
+import type { ArchiveDamagedError, ArchiveMissingError, StoreDeniedError, StoreUnavailableError } from './store.ts';
 import type {
   ArtifactTooLargeError,
   CorruptArchiveError,
@@ -87,6 +88,8 @@ export type AnyKubernetesWorkerError =
   | AgentUnavailableError
   | ApiError
   | ApiUnavailableError
+  | ArchiveDamagedError
+  | ArchiveMissingError
   | ArtifactTooLargeError
   | ClosedError
   | ConflictError
@@ -130,7 +133,9 @@ export type AnyKubernetesWorkerError =
   | ReconcileError
   | RepositoryUnavailableError
   | SchemaTooNewError
+  | StoreDeniedError
   | StoreNotConfiguredError
+  | StoreUnavailableError
   | TooManyRequestsError
   | TransferStalledError
   | TruncatedArchiveError

@@ -52,6 +52,36 @@ export interface ContainerRecord {
 }
 
 /**
+ * The content of an archive, as it was verified when the archive was written.
+ *
+ * @public
+ */
+export interface ArchiveContent {
+  /** The size of the raw archive in bytes. */
+  readonly rawBytes: number;
+  /** SHA-256 of the raw archive, in hex. */
+  readonly digest: string;
+  /** The number of bytes in the store. */
+  readonly storedBytes: number;
+  /** SHA-256 of the bytes in the store, in hex. */
+  readonly storedDigest: string;
+}
+
+/**
+ * An archive that is complete. It never changes.
+ *
+ * @public
+ */
+export interface ArchiveReference extends ArchiveContent {
+  /** The ID of the archive's row. */
+  readonly id: string;
+  /** The name of the store. */
+  readonly store: string;
+  /** The key in the store. */
+  readonly key: string;
+}
+
+/**
  * A row of a volume.
  *
  * @public
@@ -83,6 +113,10 @@ export interface VolumeRecord {
   readonly digest: string | undefined;
   /** The size in bytes of the last raw archive that was streamed in to the root. */
   readonly sizeBytes: number | undefined;
+  /** The archive of the content. `undefined` if only the volume's location has the content. */
+  readonly archive?: ArchiveReference | undefined;
+  /** Since when the content could not be saved to an archive. `undefined` if that has not failed. */
+  readonly unsavedAt?: Date | undefined;
   /** When an artifact volume expires. */
   readonly expiresAt: Date | undefined;
   /** When the row was inserted, by the database's clock. */

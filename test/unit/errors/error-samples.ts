@@ -31,6 +31,10 @@ export const samples: {
     new library.ApiUnavailableError(call, 'etcdserver: leader changed', 503),
     new library.ApiUnavailableError(call, 'connect ECONNREFUSED 127.0.0.1:6443', undefined),
   ],
+  KW_ERR_ARCHIVE_DAMAGED: [
+    new library.ArchiveDamagedError({ store: 's3', key: 'i/00/a-1.tar.zst' }, 'its SHA-256 differs'),
+  ],
+  KW_ERR_ARCHIVE_MISSING: [new library.ArchiveMissingError({ store: 's3', key: 'i/00/a-1.tar.zst' })],
   KW_ERR_ARTIFACT_TOO_LARGE: [new library.ArtifactTooLargeError(upload, 1024)],
   KW_ERR_CLOSED: [new library.ClosedError('worker ci')],
   KW_ERR_CONFLICT: [new library.ConflictError(call, 'pods "kw-1" already exists')],
@@ -111,7 +115,11 @@ export const samples: {
   KW_ERR_REPOSITORY_UNAVAILABLE: [new library.RepositoryUnavailableError('connect ECONNREFUSED 127.0.0.1:5432')],
   KW_ERR_SCHEMA_TOO_NEW: [new library.SchemaTooNewError('0004-output-sizes', '0005-next')],
   KW_ERR_SPEC_CHANGED: [new library.ContainerSpecChangedError('c-1', { kind: 'build-step', key: '4711/test' })],
+  KW_ERR_STORE_DENIED: [
+    new library.StoreDeniedError({ store: 's3', key: 'i/00/a-1.tar.zst' }, 's3:PutObject', 'AccessDenied'),
+  ],
   KW_ERR_STORE_NOT_CONFIGURED: [new library.StoreNotConfiguredError('s3')],
+  KW_ERR_STORE_UNAVAILABLE: [new library.StoreUnavailableError({ store: 's3' }, 'connect ECONNREFUSED 127.0.0.1:7070')],
   KW_ERR_TOO_MANY_REQUESTS: [
     new library.TooManyRequestsError(call, 1000),
     new library.TooManyRequestsError(call, undefined),

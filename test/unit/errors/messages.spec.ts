@@ -23,6 +23,8 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'cannot create pods in namespace ci: API server unavailable (503): etcdserver: leader changed',
     'cannot create pods in namespace ci: API server unavailable (no response): connect ECONNREFUSED 127.0.0.1:6443',
   ],
+  KW_ERR_ARCHIVE_DAMAGED: ['archive i/00/a-1.tar.zst in store "s3" is damaged: its SHA-256 differs'],
+  KW_ERR_ARCHIVE_MISSING: ['archive i/00/a-1.tar.zst is missing in store "s3"'],
   KW_ERR_ARTIFACT_TOO_LARGE: [
     'upload to volume v-1 in pod kw-1 after 4096 bytes: the content is larger than the limit of 1024 bytes',
   ],
@@ -108,7 +110,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_SPEC_CHANGED: [
     'container c-1 of owner "build-step/4711/test" has another specification: finish the owner first, use another owner, or pass onSpecChange: "keep"',
   ],
+  KW_ERR_STORE_DENIED: ['store "s3" (archive i/00/a-1.tar.zst) refuses s3:PutObject: AccessDenied'],
   KW_ERR_STORE_NOT_CONFIGURED: ['artifact store "s3" is not configured on this worker'],
+  KW_ERR_STORE_UNAVAILABLE: ['store "s3" is unavailable: connect ECONNREFUSED 127.0.0.1:7070'],
   KW_ERR_TOO_MANY_REQUESTS: [
     'cannot create pods in namespace ci: too many requests (429); retry after 1000 ms',
     'cannot create pods in namespace ci: too many requests (429); retry later',

@@ -1,0 +1,64 @@
+import type { ArchiveReference } from '../repository/records.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import type { ArchiveStore } from '../stores/archive-store.ts';
+import type { CopyOptions, ReceivedArchive, SentArchive, StoreLocation } from '../stores/artifact-store.ts';
+import type { WriteOptions } from './archive-transfers.ts';
+
+/** A volume whose content is in a pod. */
+export interface PodVolume {
+  readonly handle: string;
+  readonly location: StoreLocation;
+  /** The archive that the volume has now. */
+  readonly archive: ArchiveReference | undefined;
+}
+
+export interface SaveOptions extends AbortOptions {
+  /** As `NewArchive.claim`. @defaultValue none */
+  readonly claim?: string | undefined;
+  /** How long the call retries while the store is unavailable, in milliseconds. */
+  readonly budgetMs: number;
+  /** Called with the number of raw bytes so far. @defaultValue none */
+  readonly progress?: ((rawBytes: number) => void) | undefined;
+}
+
+/** The result of a save. */
+export interface SavedVolume {
+  readonly archive: ArchiveReference;
+  /** Whether the archive existed, so that no bytes moved. */
+  readonly isUnchanged: boolean;
+}
+
+/** The result of writing a host's archive. */
+export interface WrittenVolume {
+  readonly archive: ArchiveReference;
+  readonly entries: number;
+}
+
+/**
+ * Archives and their rows: each method keeps the lease of the archive that it writes, and leaves
+ * nothing that the reaper would not delete.
+ */
+export interface ArchiveService {
+  /** Returns a store by its name. @throws StoreNotConfiguredError */
+  store(name: string): ArchiveStore;
+  /**
+   * Saves the content of a volume in a pod to a store, and makes it the content of the volume. A
+   * volume whose content equals its archive, or one of `candidates`, moves no bytes.
+   */
+  save(
+    volume: PodVolume,
+    storeName: string,
+    options: SaveOptions & { readonly candidates?: readonly ArchiveReference[] | undefined },
+  ): Promise<SavedVolume>;
+  /** Writes a raw tar archive of the host, and makes it the content of an artifact volume. */
+  write(
+    volume: { readonly handle: string; readonly archive: ArchiveReference | undefined },
+    storeName: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+  ): Promise<WrittenVolume>;
+  /** Unpacks an archive into a place of a pod, and records the use. */
+  load(archive: ArchiveReference, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
+  /** As `ArchiveTransfers.open`, and records the use. */
+  open(archive: ArchiveReference, path: string, options?: AbortOptions): Promise<SentArchive>;
+}

@@ -1,0 +1,38 @@
+import type { ArchiveStore } from './archive-store.ts';
+
+/**
+ * When the outputs of a process are saved: at the end of each process, of each that exits with 0, or
+ * never.
+ *
+ * @public
+ */
+export type SaveOutputs = 'always' | 'success' | 'never';
+
+/**
+ * Where the content of volumes is kept. Without a store, it is kept in pods only.
+ *
+ * @public
+ */
+export interface StoresOptions {
+  /** A store of the host's own. Several have different names. @defaultValue none */
+  readonly custom?: readonly ArchiveStore[] | undefined;
+  /**
+   * The name of the store of new artifacts: `pod`, or one that is configured.
+   *
+   * @defaultValue the store that is configured, if it is the only one; otherwise `pod`
+   */
+  readonly artifacts?: string | undefined;
+  /** The name of the store of outputs. @defaultValue as for `artifacts` */
+  readonly outputs?: string | undefined;
+  /** The name of the store of caches. @defaultValue as for `artifacts` */
+  readonly caches?: string | undefined;
+  /** When outputs are saved. @defaultValue `'always'` */
+  readonly saveOutputs?: SaveOutputs | undefined;
+  /**
+   * How long the result of a process waits for an unavailable store, in milliseconds. Then the result
+   * is recorded, and the outputs are marked unsaved.
+   *
+   * @defaultValue 300,000
+   */
+  readonly unavailableBudgetMs?: number | undefined;
+}
