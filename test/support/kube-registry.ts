@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -65,6 +64,9 @@ export interface FaultyRegistry extends AsyncDisposable {
 /** Shorter than the time that a node waits after a failed pull, longer than between requests of one. */
 const betweenPullsMs = 5_000;
 
+/** Nodes keep the images that they pull, under this port. With another port each time they pile up. */
+const faultyPort = 5017;
+
 /** Starts a registry that answers the first pulls with this status, and passes on the others. */
 export async function faultyRegistry(
   { host }: KubeRegistry,
@@ -87,10 +89,9 @@ export async function faultyRegistry(
     passed.on('error', () => answer.destroy());
     incoming.pipe(passed);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(faultyPort, '127.0.0.1', resolve));
   return {
-    host: `localhost:${port}`,
+    host: `localhost:${faultyPort}`,
     get pulls() {
       return pulls;
     },
