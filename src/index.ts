@@ -122,6 +122,15 @@ export type {
 } from './kubernetes/cluster.ts';
 export { KubernetesWorker } from './kubernetes-worker.ts';
 export type {
+  ArchivedVolume,
+  ArchiveLease,
+  ArchiveRecord,
+  ArchiveRepository,
+  ArchiveState,
+  BegunArchive,
+  NewArchive,
+} from './repository/archive-repository.ts';
+export type {
   BlessOutcome,
   CacheKey,
   CacheKind,
@@ -153,6 +162,8 @@ export type {
   DatabaseResult,
 } from './repository/postgres/database.ts';
 export type {
+  ArchiveContent,
+  ArchiveReference,
   ContainerRecord,
   ProcessResultRecord,
   VolumeKind,

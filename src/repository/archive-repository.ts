@@ -95,8 +95,9 @@ export interface ArchivedVolume {
 
 /**
  * Archives, and the volumes that refer to them. The number of references is the number of volumes of
- * any kind whose row has the archive. Moves follow the rules of `ContainerRepository`: each is one
- * guarded statement by the database's clock.
+ * any kind whose row has the archive. Only volumes of the archive's worker refer to it. Moves follow
+ * the rules of `ContainerRepository`: each is one guarded statement by the database's clock.
+ * `findDestroyable` and `evict` are two.
  *
  * @public
  */
@@ -117,10 +118,13 @@ export interface ArchiveRepository {
   /**
    * Moves the archive from `creating` to `ready`, and makes it the content of the volume in the same
    * statement: the volume becomes ready with the digest and size of the archive, and is not unsaved.
-   * Returns `false` if the volume has another archive than expected, or is not `creating` or
-   * `created`: the archive is then ready without a reference. Idempotent for the same holder.
+   * Returns `false` if the volume has another archive than expected, has become ready with other
+   * content since the attempt began, or is not `creating` or `created`: the archive is then ready
+   * without a reference. Idempotent for the same holder.
    *
-   * @throws LeaseLostError - the archive is not `creating`, or another holder has its lease
+   * @throws LeaseLostError - the archive is not `creating`, another holder has its lease, or the key
+   * is of an earlier attempt
+   * @throws InvalidSpecError - of `key`: `archiveKey` does not return it for an attempt of this archive
    */
   commit(
     id: string,
@@ -133,12 +137,14 @@ export interface ArchiveRepository {
   abandon(id: string, holder: string, options?: AbortOptions): Promise<void>;
   /**
    * Makes a ready archive the content of a volume, as `commit` does. No bytes move. Returns `false`
-   * if the archive is not ready, or if the volume is as `commit` refuses it.
+   * if the archive is not ready, or if the volume has another archive than expected, is not `creating`
+   * or `created`, or belongs to another worker.
    */
   refer(id: string, volume: ArchivedVolume, options?: AbortOptions): Promise<boolean>;
   /**
    * Inserts an artifact volume that is `created` and has no place in a pod. With an archive, the
-   * volume has its content and is ready; returns `undefined` if that archive is not ready.
+   * volume has its content and is ready; returns `undefined` if that archive is not ready, or belongs
+   * to another worker. The location is stored as it is given, `{}` for a volume without a place.
    *
    * @throws WorkerNotRunningError
    */
@@ -147,16 +153,24 @@ export interface ArchiveRepository {
     archiveId: string | undefined,
     options?: AbortOptions,
   ): Promise<VolumeRecord | undefined>;
-  /** Records that the content of these volumes could not be saved. Skips volumes with an archive. */
+  /**
+   * Records that the content of at most 1,000 volumes could not be saved. Skips volumes with an
+   * archive.
+   */
   markUnsaved(handles: readonly string[], options?: AbortOptions): Promise<void>;
-  /** Records a use of archives, for `findEvictable`. Ignores those that no longer exist. */
+  /**
+   * Records a use of at most 1,000 archives, for `findDestroyable` and `evict`: of each at most once a
+   * minute. Ignores those that no longer exist. Each reference and `CacheRepository.find` are uses as
+   * well.
+   */
   touch(ids: readonly string[], options?: AbortOptions): Promise<void>;
-  /** Returns the archives that exist, in any state. */
+  /** Returns those of at most 1,000 archives that exist, in any state and order. */
   lookup(ids: readonly string[], options?: AbortOptions): Promise<readonly ArchiveRecord[]>;
   /**
    * Returns the archives of the worker that are `destroying`, at most `limit`. Archives that are
-   * `creating` with a lapsed lease, and those that were `ready` without a reference for `graceMs`,
-   * become `destroying` first.
+   * `creating` with a lapsed lease, and those that are `ready` without a reference and were not used
+   * for `graceMs`, become `destroying` first: at most `limit` of each. Never returns an archive that a
+   * volume refers to.
    */
   findDestroyable(
     workerName: string,
@@ -167,7 +181,10 @@ export interface ArchiveRepository {
    * Marks archives of a store for deletion until they free at least this many bytes: those that are
    * ready without a reference first, then those whose only references are caches, in each group the
    * least recently used first. The volumes of such caches become `destroying` and refer to no archive.
-   * Returns the archives, which are `destroying`.
+   * Leaves out archives that a live volume without a cache refers to, and those of a volume with an
+   * open stream. Considers at most 1,000 archives of each group. Returns the archives, which are
+   * `destroying`, the least recently used first: fewer than requested if there are no more, or if one
+   * is used meanwhile.
    */
   evict(workerName: string, store: string, bytes: number, options?: AbortOptions): Promise<readonly ArchiveRecord[]>;
   /** Deletes those of at most 1,000 archives that are `destroying`. Returns their IDs. */

@@ -1,3 +1,4 @@
+import type { ArchiveRepository } from './archive-repository.ts';
 import type { CacheRepository } from './cache-repository.ts';
 import type { ContainerQueries } from './container-queries.ts';
 import type { ContainerRepository } from './container-repository.ts';
@@ -15,6 +16,7 @@ export interface Repository {
   readonly volumes: VolumeRepository;
   readonly streams: VolumeStreamRepository;
   readonly caches: CacheRepository;
+  readonly archives: ArchiveRepository;
   readonly workers: WorkerRepository;
   readonly workerStates: WorkerStates;
   readonly placement: PlacementQueries;

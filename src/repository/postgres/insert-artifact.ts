@@ -1,10 +1,20 @@
 import type { Compilable } from 'kysely';
 
+import { checkText } from '../field-checks.ts';
 import type { NewArtifactVolume } from '../volume-repository.ts';
-import { toJson } from './input.ts';
+import { checkDuration, toJson } from './input.ts';
 import { type JsonText, jsonText, type VolumeRow } from './rows.ts';
 import { fromNow, type StatementBuilder } from './tables.ts';
 import { acceptingWorker } from './workers/worker-guard.ts';
+
+/** @throws InvalidSpecError */
+export function checkArtifact(volume: Omit<NewArtifactVolume, 'leaseMs'>): void {
+  checkText('handle', volume.handle, 253);
+  checkText('workerName', volume.workerName, 253);
+  if (volume.teamId !== undefined) checkText('teamId', volume.teamId, 1_024);
+  checkText('store', volume.store, 253);
+  checkDuration('timeToLiveMs', volume.timeToLiveMs);
+}
 
 /** Inserts an artifact volume as `creating`. Selects no row if the worker is not running. */
 export function insertArtifact(

@@ -1,5 +1,6 @@
 import { systemClock } from '../../internal/system-clock.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
+import type { ArchiveRepository } from '../archive-repository.ts';
 import type { CacheRepository } from '../cache-repository.ts';
 import type { ContainerQueries } from '../container-queries.ts';
 import type { ContainerRepository } from '../container-repository.ts';
@@ -11,6 +12,7 @@ import type { VolumeRepository } from '../volume-repository.ts';
 import type { VolumeStreamRepository } from '../volume-stream-repository.ts';
 import type { WorkerRepository } from '../worker-repository.ts';
 import type { WorkerStates } from '../worker-states.ts';
+import { PostgresArchiveRepository } from './archives/postgres-archive-repository.ts';
 import { PostgresCacheRepository } from './caches/postgres-cache-repository.ts';
 import { type Connection, connect } from './connection.ts';
 import type { Database } from './database.ts';
@@ -70,6 +72,7 @@ class PostgresRepository implements Repository {
   readonly volumes: VolumeRepository;
   readonly streams: VolumeStreamRepository;
   readonly caches: CacheRepository;
+  readonly archives: ArchiveRepository;
   readonly workers: WorkerRepository;
   readonly workerStates: WorkerStates;
   readonly placement: PlacementQueries;
@@ -86,6 +89,7 @@ class PostgresRepository implements Repository {
     this.volumes = new PostgresVolumeRepository(runner, statements);
     this.streams = new PostgresVolumeStreamRepository(runner, statements);
     this.caches = new PostgresCacheRepository(runner, statements);
+    this.archives = new PostgresArchiveRepository(runner, statements);
     this.placement = new PostgresPlacementQueries(runner, statements);
     this.reservations = new PostgresReservationRepository(runner, statements);
     this.workers = new PostgresWorkerRepository(runner, statements);

@@ -5,6 +5,8 @@ import { RepositoryUnavailableError } from '../../errors/repository.ts';
 /** The caller's name for the field that a constraint checks. */
 const fieldOfConstraint: Readonly<Record<string, string>> = {
   containers_handle_key: 'handle',
+  archives_pkey: 'id',
+  archives_worker_name_fkey: 'workerName',
   containers_worker_name_fkey: 'workerName',
   volumes_handle_key: 'handle of a volume',
   volumes_worker_name_fkey: 'workerName',

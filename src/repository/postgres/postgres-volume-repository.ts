@@ -6,13 +6,13 @@ import {
 } from '../../errors/repository.ts';
 import { WorkerNotRunningError } from '../../errors/worker.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
-import { checkText } from '../field-checks.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
+import { withoutArchive } from './archives/archive-rows.ts';
 import { checkHandles, deleteAllVolumes, deletedHandles } from './delete-all.ts';
 import { moveDueVolumes, selectDestroyableVolumes } from './destroyable-volumes.ts';
 import { checkDuration, checkLimit } from './input.ts';
-import { insertArtifact } from './insert-artifact.ts';
+import { checkArtifact, insertArtifact } from './insert-artifact.ts';
 import { jsonText, parse, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { now, type StatementBuilder } from './tables.ts';
@@ -31,11 +31,7 @@ export class PostgresVolumeRepository implements VolumeRepository {
   }
 
   async insertArtifact(volume: NewArtifactVolume, options: AbortOptions = {}): Promise<VolumeRecord> {
-    checkText('handle', volume.handle, 253);
-    checkText('workerName', volume.workerName, 253);
-    if (volume.teamId !== undefined) checkText('teamId', volume.teamId, 1_024);
-    checkText('store', volume.store, 253);
-    checkDuration('timeToLiveMs', volume.timeToLiveMs);
+    checkArtifact(volume);
     checkDuration('leaseMs', volume.leaseMs);
     const row = await this.#runner.first(insertArtifact(this.#statements, volume), options);
     if (row === undefined) throw await this.#notAccepted(volume.workerName, options);
@@ -110,6 +106,7 @@ export class PostgresVolumeRepository implements VolumeRepository {
         .set({
           ready_at: now(),
           ...(content === undefined ? {} : { digest: content.digest, size_bytes: content.sizeBytes }),
+          ...withoutArchive,
           updated_at: now(),
         })
         .where('handle', '=', handle)

@@ -74,6 +74,9 @@ export function toVolume(row: VolumeRow, containerHandle: string | undefined): V
     readyAt: toDate(row.ready_at),
     digest: row.digest ?? undefined,
     sizeBytes: row.size_bytes ?? undefined,
+    // A host of an earlier version changes `ready_at` and leaves the archive, which is then outdated.
+    ...(row.archive === null || row.archive_ready_at !== row.ready_at ? {} : { archive: row.archive }),
+    ...(row.unsaved_at === null ? {} : { unsavedAt: new Date(row.unsaved_at) }),
     expiresAt: toDate(row.expires_at),
     createdAt: new Date(row.created_at),
   };

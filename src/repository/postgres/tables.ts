@@ -13,8 +13,9 @@ import { expressionBuilder, sql } from 'kysely';
 
 import type { ContainerMetadata } from '../../runtime/container.ts';
 import type { ContainerState } from '../../runtime/container-query.ts';
+import type { ArchiveState } from '../archive-repository.ts';
 import type { CacheKind } from '../cache-repository.ts';
-import type { VolumeKind, VolumeState } from '../records.ts';
+import type { ArchiveReference, VolumeKind, VolumeState } from '../records.ts';
 
 /** The library's schema. Only tests use another one. */
 export const defaultSchema = 'kubernetes_worker';
@@ -33,6 +34,7 @@ export interface Tables {
   readonly caches: CachesTable;
   readonly invalid_cache_origins: InvalidCacheOriginsTable;
   readonly reservations: ReservationsTable;
+  readonly archives: ArchivesTable;
   /** Belongs to kysely's `Migrator`, except for the checksums. */
   readonly migrations: MigrationsTable;
 }
@@ -145,8 +147,35 @@ interface VolumesTable {
   readonly expires_at: Date | null;
   readonly time_to_live_ms: NullableBigInteger;
   readonly lease_until: Date | null;
+  readonly archive_id: string | null;
+  readonly archive: ColumnType<ArchiveReference | null, string | null | undefined, string | null>;
+  /** The `ready_at` of the statement that set the archive, which is outdated if they differ. */
+  readonly archive_ready_at: Date | null;
+  readonly unsaved_at: Date | null;
   readonly created_at: Generated<Date>;
   readonly updated_at: Generated<Date>;
+}
+
+interface ArchivesTable {
+  readonly id: string;
+  readonly worker_name: string;
+  readonly store: string;
+  readonly state: ArchiveState;
+  readonly attempt: Generated<number>;
+  readonly attempted_at: Generated<Date>;
+  readonly claim: string | null;
+  readonly key: string | null;
+  readonly raw_bytes: NullableBigInteger;
+  readonly digest: string | null;
+  readonly stored_bytes: NullableBigInteger;
+  readonly stored_digest: string | null;
+  /** The last holder, also after the lease has ended. */
+  readonly lease_holder: string;
+  readonly lease_until: Date | null;
+  /** Counts the uses, so that a statement that found none notices one. */
+  readonly uses: ColumnType<NumericString, number | NumericString | undefined, number | NumericString>;
+  readonly last_used_at: Generated<Date>;
+  readonly created_at: Generated<Date>;
 }
 
 interface VolumeStreamsTable {

@@ -1,3 +1,4 @@
+import { describeArchives } from './describe-archives.ts';
 import { describeArtifactVolumes } from './describe-artifact-volumes.ts';
 import { describeCacheRaces } from './describe-cache-races.ts';
 import { describeCaches } from './describe-caches.ts';
@@ -41,6 +42,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeKeptContainers(world);
     describeUsage(world);
     describeCaches(world);
+    describeArchives(world);
     describeHazards(world);
     describeRaces(world);
     describeCacheRaces(world);

@@ -15,6 +15,7 @@ export interface TestDatabase {
 
 /** All tables that a test fills. */
 const tables = [
+  'archives',
   'caches',
   'container_properties',
   'containers',
@@ -75,7 +76,7 @@ export class RepositoryUnderTest {
 
   /** Makes all leases lapse, by the database's clock. */
   async lapseLeases(): Promise<void> {
-    for (const table of ['containers', 'volumes']) {
+    for (const table of ['archives', 'containers', 'volumes']) {
       await this.query(
         `update ${this.table(table)} set lease_until = now() - interval '1 millisecond' where lease_until is not null`,
       );

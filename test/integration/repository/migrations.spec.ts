@@ -22,6 +22,17 @@ const run = promisify(execFile);
 const opener = fileURLToPath(new URL(`opener${extname(import.meta.url)}`, import.meta.url));
 const migrationLock = '5429795880494974290';
 
+/** Returns the statements that undo the last migrations, from the one that added the checksums on. */
+function undoChecksums(schema: string): readonly string[] {
+  return [
+    `alter table "${schema}".volumes drop column archive_id, drop column archive, drop column archive_ready_at,
+       drop column unsaved_at`,
+    `drop table "${schema}".archives`,
+    `alter table "${schema}".migrations drop column checksum`,
+    `delete from "${schema}".migrations where name >= '0015'`,
+  ];
+}
+
 describe('The migrations of a database', function () {
   this.timeout(120_000);
   const schema = schemaOf('migrations');
@@ -79,8 +90,7 @@ describe('The migrations of a database', function () {
 
       it('get their checksums at first sight if a version without checksums has applied them', async () => {
         await open();
-        await query(`alter table "${schema}".migrations drop column checksum`);
-        await query(`delete from "${schema}".migrations where name = '0015-migration-checksums'`);
+        for (const statement of undoChecksums(schema)) await query(statement);
         await open();
         expect(await recorded()).to.deep.equal(checksums);
       });
@@ -118,8 +128,7 @@ describe('The migrations of a database', function () {
         'of a table',
         async () => {
           await openRepository(pool, { schema, logger: silentLogger });
-          await pool.query(`delete from "${schema}".migrations where name = '0015-migration-checksums'`);
-          await pool.query(`alter table "${schema}".migrations drop column checksum`);
+          for (const statement of undoChecksums(schema)) await pool.query(statement);
         },
         // What a long report or a backup holds.
         `lock table "${schema}".migrations in access share mode`,

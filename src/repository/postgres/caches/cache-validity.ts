@@ -2,6 +2,7 @@ import type { Compilable, Expression, SqlBool } from 'kysely';
 import { expressionBuilder } from 'kysely';
 
 import type { CacheKey } from '../../cache-repository.ts';
+import { touchArchives } from '../archives/touch-archives.ts';
 import { keyDigest } from '../input.ts';
 import { type JsonText, jsonText, type VolumeRow } from '../rows.ts';
 import { created, fromNow, liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
@@ -58,19 +59,25 @@ export function findOrigin(
     .where(isValidCache());
 }
 
-/** Selects the volume of the valid cache of the key, and renews its time to live. */
+/** Selects the volume of the valid cache of the key, renews its time to live, and uses its archive. */
 export function findAndRenew(statements: StatementBuilder, key: CacheKey): Compilable<{ row: JsonText<VolumeRow> }> {
   return statements
-    .updateTable('volumes')
-    .from('caches')
-    .set((eb) => ({
-      expires_at: eb.fn<Date>('greatest', ['volumes.expires_at', fromNow(eb.ref('caches.ttl_ms'))]),
-      updated_at: now(),
-    }))
-    .whereRef('caches.volume_id', '=', 'volumes.id')
-    .where(hasKey(key, key.workerName))
-    .where(isValidCache())
-    .returning((eb) => jsonText(eb.fn.toJson('volumes')).as('row'));
+    .with('found', (db) =>
+      db
+        .updateTable('volumes')
+        .from('caches')
+        .set((eb) => ({
+          expires_at: eb.fn<Date>('greatest', ['volumes.expires_at', fromNow(eb.ref('caches.ttl_ms'))]),
+          updated_at: now(),
+        }))
+        .whereRef('caches.volume_id', '=', 'volumes.id')
+        .where(hasKey(key, key.workerName))
+        .where(isValidCache())
+        .returning((eb) => ['volumes.archive_id as archive_id', jsonText(eb.fn.toJson('volumes')).as('row')]),
+    )
+    .with('used', (db) => touchArchives(db, db.selectFrom('found').select('found.archive_id').$asScalar()))
+    .selectFrom('found')
+    .select('found.row as row');
 }
 
 /**

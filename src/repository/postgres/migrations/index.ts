@@ -15,6 +15,7 @@ import { retention } from './0012-retention.ts';
 import { caches } from './0013-caches.ts';
 import { reservations } from './0014-reservations.ts';
 import { migrationChecksums } from './0015-migration-checksums.ts';
+import { archives } from './0016-archives.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -36,4 +37,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0013-caches': { up: caches },
   '0014-reservations': { up: reservations },
   '0015-migration-checksums': { up: migrationChecksums },
+  '0016-archives': { up: archives },
 };

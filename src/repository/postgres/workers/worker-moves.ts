@@ -104,7 +104,7 @@ export function recordHeartbeat(
     .returning([...workerColumns(), 'seen.state_before']);
 }
 
-/** Deletes a retiring worker that has no container and no volume. Selects its name. */
+/** Deletes a retiring worker that has no container, no volume and no archive. Selects its name. */
 export function deleteEmpty(statements: StatementBuilder, workerName: string): Compilable<{ name: string }> {
   return statements
     .with('retired', (db) =>
@@ -117,6 +117,7 @@ export function deleteEmpty(statements: StatementBuilder, workerName: string): C
           eb.not(eb.exists(eb.selectFrom('containers').select('id').where('worker_name', '=', workerName))),
         )
         .where((eb) => eb.not(eb.exists(eb.selectFrom('volumes').select('id').where('worker_name', '=', workerName))))
+        .where((eb) => eb.not(eb.exists(eb.selectFrom('archives').select('id').where('worker_name', '=', workerName))))
         .forUpdate(),
     )
     .with('forgotten', (db) =>
@@ -150,6 +151,9 @@ export function deleteWithRows(statements: StatementBuilder, workerName: string)
     )
     .with('pruned_volumes', (db) =>
       db.deleteFrom('volumes').where('worker_name', 'in', db.selectFrom('pruned').select('name')),
+    )
+    .with('pruned_archives', (db) =>
+      db.deleteFrom('archives').where('worker_name', 'in', db.selectFrom('pruned').select('name')),
     )
     .with('pruned_containers', (db) =>
       db.deleteFrom('containers').where('worker_name', 'in', db.selectFrom('pruned').select('name')),

@@ -1,0 +1,196 @@
+import { LeaseLostError, RepositoryUnavailableError } from '../../../errors/repository.ts';
+import { WorkerNotRunningError } from '../../../errors/worker.ts';
+import type { AbortOptions } from '../../../runtime/options.ts';
+import type {
+  ArchivedVolume,
+  ArchiveLease,
+  ArchiveRecord,
+  ArchiveRepository,
+  BegunArchive,
+  NewArchive,
+} from '../../archive-repository.ts';
+import { checkText } from '../../field-checks.ts';
+import type { ArchiveContent, VolumeRecord } from '../../records.ts';
+import type { NewArtifactVolume } from '../../volume-repository.ts';
+import { checkCount, checkDuration, checkLimit } from '../input.ts';
+import { checkArtifact } from '../insert-artifact.ts';
+import { jsonText, parse, toVolume } from '../rows.ts';
+import type { StatementRunner } from '../statement-runner.ts';
+import type { StatementBuilder } from '../tables.ts';
+import {
+  attemptOf,
+  checkContent,
+  checkId,
+  checkLease,
+  checkNames,
+  checkNewArchive,
+  possibleIds,
+} from './archive-input.ts';
+import { toArchive } from './archive-rows.ts';
+import { abandonArchive, beginArchive, beginNextAttempt, extendArchiveLease } from './begin-archive.ts';
+import { deleteAllArchives, moveDueArchives, selectDestroyableArchives } from './destroyable-archives.ts';
+import { chooseEvictable, evictArchives } from './evict-archives.ts';
+import { commitArchive, insertSealed, referToArchive } from './refer-archive.ts';
+import { touchArchives } from './touch-archives.ts';
+import { markVolumesUnsaved } from './unsaved-volumes.ts';
+
+/** How often a begin is tried. With each failure, another archive of the claim was inserted. */
+const beginRounds = 10;
+
+/**
+ * Archives in PostgreSQL. Every method is one statement, except `findDestroyable` and `evict`, whose
+ * second statement sees what the first one has ordered, and except a begin that meets another one of
+ * its claim and an insert that finds no row: a second statement then reads why.
+ */
+export class PostgresArchiveRepository implements ArchiveRepository {
+  readonly #runner: StatementRunner;
+  readonly #statements: StatementBuilder;
+
+  constructor(runner: StatementRunner, statements: StatementBuilder) {
+    this.#runner = runner;
+    this.#statements = statements;
+  }
+
+  async begin(archive: NewArchive, options: AbortOptions = {}): Promise<BegunArchive> {
+    checkNewArchive(archive);
+    const statement = beginArchive(this.#statements, archive);
+    for (let round = 1; round <= beginRounds; round += 1) {
+      const begun = await this.#runner.first(statement, options);
+      if (begun === undefined) continue;
+      const { holds, ...row } = parse(begun.row);
+      return { archive: toArchive(row), holds };
+    }
+    throw new RepositoryUnavailableError(`an archive of a claim was inserted ${beginRounds} times during a begin`);
+  }
+
+  async nextAttempt(id: string, lease: ArchiveLease, options: AbortOptions = {}): Promise<ArchiveRecord> {
+    checkId(id);
+    checkLease(lease);
+    const begun = await this.#runner.first(beginNextAttempt(this.#statements, id, lease), options);
+    if (begun === undefined) throw new LeaseLostError(id);
+    return toArchive(parse(begun.row));
+  }
+
+  async renewLease(id: string, lease: ArchiveLease, options: AbortOptions = {}): Promise<boolean> {
+    checkId(id);
+    checkLease(lease);
+    return (await this.#runner.first(extendArchiveLease(this.#statements, id, lease), options)) !== undefined;
+  }
+
+  async commit(
+    id: string,
+    holder: string,
+    content: ArchiveContent & { readonly key: string },
+    volume: ArchivedVolume | undefined,
+    options: AbortOptions = {},
+  ): Promise<boolean> {
+    checkId(id);
+    checkText('holder', holder, 253);
+    checkContent(content);
+    if (volume !== undefined) checkVolume(volume);
+    const attempt = { holder, attempt: attemptOf(id, content.key), content };
+    const done = await this.#runner.first(commitArchive(this.#statements, id, attempt, volume), options);
+    if (done?.used !== 'true') throw new LeaseLostError(id);
+    return done.referred === 'true';
+  }
+
+  async abandon(id: string, holder: string, options: AbortOptions = {}): Promise<void> {
+    checkId(id);
+    checkText('holder', holder, 253);
+    await this.#runner.first(abandonArchive(this.#statements, id, holder), options);
+  }
+
+  async refer(id: string, volume: ArchivedVolume, options: AbortOptions = {}): Promise<boolean> {
+    checkId(id);
+    checkVolume(volume);
+    const done = await this.#runner.first(referToArchive(this.#statements, id, volume), options);
+    return done?.referred === 'true';
+  }
+
+  async insertArtifact(
+    volume: Omit<NewArtifactVolume, 'leaseMs'>,
+    archiveId: string | undefined,
+    options: AbortOptions = {},
+  ): Promise<VolumeRecord | undefined> {
+    checkArtifact(volume);
+    if (archiveId !== undefined) checkId(archiveId);
+    const inserted = await this.#runner.first(insertSealed(this.#statements, volume, archiveId), options);
+    if (inserted !== undefined) return toVolume(parse(inserted.row), undefined);
+    await this.#checkAccepting(volume.workerName, archiveId, options);
+    return undefined;
+  }
+
+  async markUnsaved(handles: readonly string[], options: AbortOptions = {}): Promise<void> {
+    checkNames('handles', handles);
+    if (handles.length > 0) await this.#runner.rows(markVolumesUnsaved(this.#statements, handles), options);
+  }
+
+  async touch(ids: readonly string[], options: AbortOptions = {}): Promise<void> {
+    const possible = possibleIds(ids);
+    if (possible.length > 0) await this.#runner.rows(touchArchives(this.#statements, possible), options);
+  }
+
+  async lookup(ids: readonly string[], options: AbortOptions = {}): Promise<readonly ArchiveRecord[]> {
+    const possible = possibleIds(ids);
+    if (possible.length === 0) return [];
+    const rows = await this.#runner.rows(
+      this.#statements
+        .selectFrom('archives')
+        .select((eb) => jsonText(eb.fn.toJson('archives')).as('row'))
+        .where('id', 'in', possible),
+      options,
+    );
+    return rows.map(({ row }) => toArchive(parse(row)));
+  }
+
+  async findDestroyable(
+    workerName: string,
+    limit: number,
+    { graceMs, ...options }: AbortOptions & { readonly graceMs: number },
+  ): Promise<readonly ArchiveRecord[]> {
+    checkLimit(limit);
+    checkDuration('graceMs', graceMs);
+    await this.#runner.rows(moveDueArchives(this.#statements, { workerName, limit, graceMs }), options);
+    const rows = await this.#runner.rows(selectDestroyableArchives(this.#statements, { workerName, limit }), options);
+    return rows.map(({ row }) => toArchive(parse(row)));
+  }
+
+  async evict(
+    workerName: string,
+    store: string,
+    bytes: number,
+    options: AbortOptions = {},
+  ): Promise<readonly ArchiveRecord[]> {
+    checkText('workerName', workerName, 253);
+    checkText('store', store, 253);
+    checkCount('bytes', bytes);
+    const chosen = await this.#runner.rows(chooseEvictable(this.#statements, { workerName, store, bytes }), options);
+    if (chosen.length === 0) return [];
+    // After the moves of caches: a stream that was opened just before them is seen only now.
+    const ids = chosen.map(({ id }) => id);
+    const rows = await this.#runner.rows(evictArchives(this.#statements, ids), options);
+    return rows.map(({ row }) => toArchive(parse(row)));
+  }
+
+  async deleteAll(ids: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {
+    const possible = possibleIds(ids);
+    if (possible.length === 0) return [];
+    return (await this.#runner.rows(deleteAllArchives(this.#statements, possible), options)).map(({ id }) => id);
+  }
+
+  /** @throws WorkerNotRunningError, RepositoryUnavailableError - unless the worker lacks only the archive */
+  async #checkAccepting(workerName: string, archiveId: string | undefined, options: AbortOptions): Promise<void> {
+    const row = await this.#runner.first(
+      this.#statements.selectFrom('workers').select('state').where('name', '=', workerName),
+      options,
+    );
+    if (row?.state !== 'running') throw new WorkerNotRunningError(workerName, row?.state ?? 'retired');
+    if (archiveId === undefined)
+      throw new RepositoryUnavailableError(`worker ${workerName} was resumed during the insert of a volume`);
+  }
+}
+
+function checkVolume({ handle, replaces }: ArchivedVolume): void {
+  checkText('volume.handle', handle, 253);
+  if (replaces !== undefined) checkId(replaces);
+}
