@@ -1,3 +1,5 @@
+import { describeArchiveDeletion } from './describe-archive-deletion.ts';
+import { describeArchivedVolumes } from './describe-archived-volumes.ts';
 import { describeArchives } from './describe-archives.ts';
 import { describeArtifactVolumes } from './describe-artifact-volumes.ts';
 import { describeCacheRaces } from './describe-cache-races.ts';
@@ -43,6 +45,8 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeUsage(world);
     describeCaches(world);
     describeArchives(world);
+    describeArchivedVolumes(world);
+    describeArchiveDeletion(world);
     describeHazards(world);
     describeRaces(world);
     describeCacheRaces(world);
