@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { DatabasePool } from '../../../src/repository/postgres/database.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
+import { archiveOf, contentOf, idOf, makeReady } from '../../contract/repository/archives-under-test.ts';
 import {
   artifactOf,
   containerOf,
@@ -141,6 +142,30 @@ describe('Statements that a repository sends', function () {
       drop: async () => await caches.drop(key, 'cache-2'),
     };
     for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
+  });
+
+  it('are one for every call on an archive, and two to find what to delete or to evict', async () => {
+    const { archives } = repository;
+    const [first, second] = [idOf(1), idOf(2)];
+    const { leaseMs: _, ...volume } = artifactOf('sealed');
+    const steps: Record<string, () => Promise<unknown>> = {
+      begin: async () => await archives.begin(archiveOf(1, { claim: 'c' })),
+      'begin, found': async () => await archives.begin(archiveOf(2, { claim: 'c' })),
+      nextAttempt: async () => await archives.nextAttempt(first, leaseOf('me')),
+      renewLease: async () => await archives.renewLease(first, leaseOf('me')),
+      commit: async () => await archives.commit(first, 'me', contentOf(1, { attempt: 2 }), undefined),
+      insertArtifact: async () => await archives.insertArtifact(volume, first),
+      refer: async () => await archives.refer(first, { handle: 'sealed', replaces: first }),
+      markUnsaved: async () => await archives.markUnsaved(['a', 'b']),
+      touch: async () => await archives.touch([first, second]),
+      lookup: async () => await archives.lookup([first, second]),
+      abandon: async () => await archives.abandon(second, 'me'),
+      deleteAll: async () => await archives.deleteAll([first, second]),
+    };
+    for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
+    await makeReady(repository, 2);
+    expect(await count(async () => await archives.findDestroyable('worker', 10, { graceMs: 60_000 }))).to.equal(2);
+    expect(await count(async () => await archives.evict('worker', 's3', 1))).to.equal(2);
   });
 
   it('are one for every call on a reservation, and for every question about placement', async () => {
