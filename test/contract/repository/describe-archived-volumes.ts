@@ -59,7 +59,7 @@ export function describeArchivedVolumes(world: RepositoryUnderTest): void {
       expect(await volume()).to.deep.equal(changed);
     });
 
-    it('has none after a host of an earlier version marked it ready, and accepts another one', async () => {
+    it('H15: has none after a host of an earlier version marked it ready, and accepts another one', async () => {
       await makeReady(world.first, 1);
       await world.first.archives.refer(id, toSource());
       await markReadyByOlderHost('c-source');

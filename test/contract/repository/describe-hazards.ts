@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { archiveOf, idOf } from './archives-under-test.ts';
 import {
   artifactOf,
   containerOf,
@@ -11,7 +12,7 @@ import {
 
 /**
  * The hazards of the database that `docs/database.md` lists by number. H5 is in
- * `test/unit/controllers`, H7 in `test/integration/repository`.
+ * `test/unit/controllers`, H7 and H14 in `test/integration/repository`, H15 with the archives.
  */
 export function describeHazards(world: RepositoryUnderTest): void {
   describe('the hazards of the database', () => {
@@ -22,8 +23,9 @@ export function describeHazards(world: RepositoryUnderTest): void {
         (error: unknown) => (error as { code?: unknown }).code === '23505',
       );
 
-    it('H1: what a crashed host left creating is found by the reaper, a container and an artifact volume', async () => {
+    it('H1: what a crashed host left creating is found by the reaper, a container, a volume and an archive', async () => {
       await insert(world.first, 'c');
+      await world.first.archives.begin(archiveOf(1));
       await world.first.volumes.insertArtifact(artifactOf('v'));
       await world.lapseLeases();
       const [containers, volumes] = [
@@ -34,6 +36,8 @@ export function describeHazards(world: RepositoryUnderTest): void {
         ['c', 'destroying'],
         ['v', 'destroying'],
       ]);
+      const archives = await world.second.archives.findDestroyable('worker', 10, { graceMs: 60_000 });
+      expect(archives.map(({ id, state }) => [id, state])).to.deep.equal([[idOf(1), 'destroying']]);
     });
 
     it('H2: a failed row of the same owner never hides the live one, in whichever order they are stored', async () => {

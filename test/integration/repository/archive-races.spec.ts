@@ -83,7 +83,7 @@ describe('Two statements about one archive', function () {
 
   for (const [use, using] of Object.entries(uses))
     for (const [search, searching] of Object.entries(searches)) {
-      it(`${use} before ${search} keeps the archive`, async () => {
+      it(`H14: ${use} before ${search} keeps the archive`, async () => {
         expect(await inOrder([using, searching])).to.deep.equal([true, 0]);
         expect(await stateAndReferences()).to.deep.equal([{ state: 'ready', count: 1 }]);
       });

@@ -4,6 +4,7 @@ import type { RecordedStatement } from './recording-pool.ts';
 
 /** The tables that grow with the number of containers and volumes. */
 const largeTables: readonly string[] = [
+  'archives',
   'containers',
   'container_properties',
   'finished_owners',
@@ -23,7 +24,7 @@ interface PlanNode {
 /**
  * Fills a schema with `count` volumes of one worker, in a fourth as many containers with three
  * volumes each, a property, a result and a finished owner per container, and the rest as artifacts.
- * Few rows are due for the reaper.
+ * Most artifacts have an archive. Few rows are due for the reaper.
  */
 export async function fillTables(pool: Pool, schema: string, count: number): Promise<void> {
   const quarter = count / 4;
@@ -38,11 +39,20 @@ export async function fillTables(pool: Pool, schema: string, count: number): Pro
     insert into "${schema}".volumes (handle, worker_name, container_id, kind, state, mount_path, store, location)
     select handle || '-' || part, 'worker', id, 'output', state, '/' || part, 'pod', '{}'
     from "${schema}".containers, generate_series(1, 3) as part;
+    insert into "${schema}".archives (id, worker_name, store, state, claim, key, raw_bytes, digest, stored_bytes,
+      stored_digest, lease_holder, lease_until, last_used_at)
+    select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'worker', 's3', kept.state, 'claim-' || n,
+      'key', 1, encode(sha256('a'), 'hex'), 1, encode(sha256('a'), 'hex'), 'me', null, now() - n * interval '1 second'
+    from generate_series(1, ${quarter}) as n,
+      lateral (select case n % 1000 when 2 then 'destroying' else 'ready' end as state) as kept;
     insert into "${schema}".volumes
-      (handle, worker_name, kind, state, store, location, expires_at, team_id, created_at)
+      (handle, worker_name, kind, state, store, location, expires_at, team_id, created_at, archive_id, archive,
+      archive_ready_at)
     select 'v' || n, 'worker', 'artifact', ${state}, 'pod', '{}', now() + interval '1 hour', 't',
-      now() - n * interval '1 second'
-    from generate_series(1, ${quarter}) as n;
+      now() - n * interval '1 second', archives.id, case when archives.id is not null then '{}'::jsonb end,
+      case when archives.id is not null then now() end
+    from generate_series(1, ${quarter}) as n
+    left join "${schema}".archives on claim = 'claim-' || n and archives.state = 'ready' and n % 100 <> 7;
     insert into "${schema}".container_properties (container_id, name, value)
     select id, 'a', 'b' from "${schema}".containers;
     insert into "${schema}".processes (container_id, process_id, exit_status)
