@@ -281,6 +281,7 @@ export type {
 export type { ReapOptions, ReapResult } from './runtime/reap-result.ts';
 export type { ContainerLimits, ContainerRequests } from './runtime/resources.ts';
 export type { RetentionOptions, UsageGroup, UsageQuery, WorkerRetention } from './runtime/retention.ts';
+export type { S3Credentials, S3StoreOptions } from './runtime/s3-store-options.ts';
 export type { SecretKey, SecretMount } from './runtime/secrets.ts';
 export type { SidecarHttpProbe, SidecarPort, SidecarProbe, SidecarSpec } from './runtime/sidecar.ts';
 export type {

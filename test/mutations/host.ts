@@ -19,6 +19,7 @@ import { mutants as pods } from './host/pods.ts';
 import { mutants as repository } from './host/repository.ts';
 import { mutants as retention } from './host/retention.ts';
 import { mutants as retry } from './host/retry.ts';
+import { mutants as s3 } from './host/s3.ts';
 import { mutants as worker } from './host/worker.ts';
 import { mutants as workerStates } from './host/worker-states.ts';
 
@@ -44,6 +45,7 @@ export const mutants: readonly Mutant[] = [
   ...repository,
   ...retention,
   ...retry,
+  ...s3,
   ...worker,
   ...workerStates,
 ];

@@ -1,0 +1,149 @@
+import { addAbortListener } from 'node:events';
+import { Readable } from 'node:stream';
+
+import { ArchiveDamagedError, StoreUnavailableError } from '../../errors/store.ts';
+import { abortReason } from '../../internal/abort.ts';
+import { SilenceWatch } from '../../internal/silence-watch.ts';
+import { callBackoff } from '../../retry/backoff.ts';
+import { retry, waitIfRetryable } from '../../retry/retry.ts';
+import { RetryPace } from '../../retry/retry-pace.ts';
+import type { Clock } from '../../runtime/options.ts';
+import type { ObjectCalls, OpenedObject } from './s3-calls.ts';
+
+export interface ResumedReadOptions {
+  readonly calls: Pick<ObjectCalls, 'getObject'>;
+  readonly store: string;
+  readonly key: string;
+  /** The offset of the first byte. */
+  readonly offset: number;
+  readonly clock: Clock;
+  /** The longest silence of a body that is being read, in milliseconds. */
+  readonly silenceMs: number;
+  /** Destroys the readable. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** How long a read may be interrupted without a byte, in milliseconds. */
+const budgetMs = 60_000;
+
+/**
+ * Returns the bytes of an opened object. After a lost connection it continues with the rest of the
+ * same version of the object. Always destroys the bodies.
+ */
+export function resumedRead(first: OpenedObject, options: ResumedReadOptions): Readable {
+  const stop = new AbortController();
+  const readable = new ChunksReadable(new ObjectBytes(first, options, stop.signal).chunks(), stop);
+  // Chunks that were never asked for end without a step.
+  readable.once('close', () => first.body.destroy());
+  const { signal } = options;
+  if (signal !== undefined) {
+    const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
+    readable.once('close', () => listener[Symbol.dispose]());
+  }
+  return readable;
+}
+
+/** A readable of chunks. Aborts the source when it is destroyed, also while the source waits. */
+class ChunksReadable extends Readable {
+  readonly #chunks: AsyncGenerator<Buffer, void, undefined>;
+  readonly #stop: AbortController;
+
+  constructor(chunks: AsyncGenerator<Buffer, void, undefined>, stop: AbortController) {
+    super();
+    this.#chunks = chunks;
+    this.#stop = stop;
+  }
+
+  override _read(): void {
+    this.#chunks.next().then(
+      ({ done, value }) => this.push(done === true ? null : value),
+      (error: unknown) => this.destroy(error as Error),
+    );
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#stop.abort(error ?? new Error('the readable was destroyed'));
+    this.#chunks.return().then(
+      () => callback(error),
+      () => callback(error),
+    );
+  }
+}
+
+class ObjectBytes {
+  readonly #options: ResumedReadOptions;
+  readonly #signal: AbortSignal;
+  readonly #pace: RetryPace;
+  readonly #first: OpenedObject;
+  #at: number;
+
+  constructor(first: OpenedObject, options: ResumedReadOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    this.#pace = new RetryPace({ clock: options.clock, backoff: callBackoff, budgetMs });
+    this.#first = first;
+    this.#at = options.offset;
+  }
+
+  async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+    const { store, key } = this.#options;
+    for (let opened = this.#first; ; opened = await this.#reopen()) {
+      let failure: unknown = new Error('the body has ended early');
+      try {
+        for await (const chunk of this.#bytesOf(opened)) {
+          this.#at += chunk.length;
+          this.#pace.renew();
+          yield chunk;
+        }
+      } catch (error) {
+        failure = error;
+      }
+      if (this.#at === this.#first.totalBytes) return;
+      this.#signal.throwIfAborted();
+      const detail = `the download has broken off at byte ${this.#at}: ${textOf(failure)}`;
+      const lost = new StoreUnavailableError({ store, key }, detail);
+      if (!(await this.#pace.wait(lost, { signal: this.#signal }))) throw lost;
+    }
+  }
+
+  /** Yields the bytes of one body from the current offset on. */
+  async *#bytesOf({ body, start }: OpenedObject): AsyncGenerator<Buffer, void, undefined> {
+    const { clock, silenceMs } = this.#options;
+    let isAsked = true;
+    const silent = (): void => {
+      if (isAsked) body.destroy(new Error(`no bytes for ${silenceMs} ms`));
+    };
+    const watch = new SilenceWatch({ clock, limitMs: silenceMs, silent });
+    using _listener = addAbortListener(this.#signal, () => body.destroy(abortReason(this.#signal)));
+    // A server without ranges sends the whole object.
+    let surplus = this.#at - start;
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        isAsked = false;
+        const wanted = chunk.subarray(surplus);
+        surplus -= chunk.length - wanted.length;
+        if (wanted.length > 0) yield wanted;
+        isAsked = true;
+        watch.touch();
+      }
+    } finally {
+      watch.stop();
+      body.destroy();
+    }
+  }
+
+  async #reopen(): Promise<OpenedObject> {
+    const { calls, store, key } = this.#options;
+    const { etag, totalBytes } = this.#first;
+    const signal = this.#signal;
+    const get = async () => await calls.getObject(key, { offset: this.#at, etag, signal });
+    const opened = await retry(get, { pace: this.#pace, signal, decide: waitIfRetryable });
+    if (opened?.totalBytes === totalBytes && opened.start <= this.#at) return opened;
+    opened?.body.destroy();
+    throw new ArchiveDamagedError({ store, key }, 'it has changed while it was read');
+  }
+}
+
+function textOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure);
+}
