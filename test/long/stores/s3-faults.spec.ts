@@ -1,0 +1,261 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { inspect } from 'node:util';
+
+import { CreateMultipartUploadCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { expect } from 'chai';
+
+import { systemClock } from '../../../src/internal/system-clock.ts';
+import type { S3StoreOptions } from '../../../src/runtime/s3-store-options.ts';
+import { PartBuffers } from '../../../src/stores/s3/part-buffers.ts';
+import { openS3Store, type S3Store } from '../../../src/stores/s3/s3-store.ts';
+import { rejection } from '../../support/rejection.ts';
+import { blackHole, TcpProxy, wireFin, wireReset } from '../../support/rig/tcp-proxy.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { allOf, contentOf, inChunks, seededBytes, sha256 } from '../../support/stores/archive-bytes.ts';
+import { hasS3Server, type ServerKey, Versitygw } from '../../support/stores/versitygw.ts';
+import { Tripwire } from '../../support/tripwire.ts';
+
+const MiB = 1_048_576;
+const partBytes = 5 * MiB;
+
+describe('an S3 store and faults', function () {
+  this.timeout(300_000);
+  const logged: unknown[] = [];
+  const log = (...line: unknown[]): void => void logged.push(line);
+  const logger = { debug: log, info: log, warn: log, error: log };
+  let server: Versitygw;
+  let proxy: TcpProxy;
+  let tripwire: Tripwire;
+  let store: S3Store;
+  let keys = 0;
+  const newKey = (): string => `faults/00/a-${(keys += 1)}.tar.zst`;
+  const open = (more: Partial<S3StoreOptions> = {}, port: number = proxy.port): S3Store =>
+    openS3Store(server.options({ partSizeBytes: partBytes, requestTimeoutMs: 2_000, ...more }, port), {
+      clock: systemClock(),
+      logger,
+      buffers: new PartBuffers(),
+    });
+  const directly = (): S3Client => {
+    const { endpoint, credentials } = server.options() as { endpoint: string; credentials: ServerKey };
+    return new S3Client({ region: 'us-east-1', endpoint, credentials, forcePathStyle: true });
+  };
+
+  before(async function () {
+    if (!(await hasS3Server())) return this.skip();
+    server = await Versitygw.start();
+  });
+
+  beforeEach(async () => {
+    logged.length = 0;
+    tripwire = await Tripwire.set();
+    proxy = await TcpProxy.start(server.port);
+    store = open();
+  });
+
+  afterEach(async () => {
+    if (tripwire === undefined) return;
+    await store.close();
+    await proxy.close();
+    await tripwire.check();
+  });
+
+  after(async () => {
+    await server?.[Symbol.asyncDispose]();
+  });
+
+  it('returns the exact bytes of reads that are cut at random bytes', async () => {
+    const [key, bytes, random] = [newKey(), seededBytes(8 * MiB), seededRandom(1)];
+    await store.write(key, inChunks(bytes));
+    for (let round = 0; round < 50; round += 1) {
+      await store.close();
+      store = open();
+      const cut = () => ({
+        down: { after: [[Math.floor(random() * 4 * MiB), random() < 0.5 ? wireReset : wireFin]] as const },
+      });
+      proxy.plan(cut(), cut(), cut());
+      expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
+    }
+  });
+
+  it('stores the exact bytes of writes that are cut at random bytes', async () => {
+    const random = seededRandom(2);
+    for (let round = 0; round < 20; round += 1) {
+      const [key, bytes] = [newKey(), seededBytes(Math.floor(random() * 3 * partBytes), round)];
+      await store.close();
+      store = open();
+      const cut = () => ({ up: { after: [[Math.floor(random() * 4 * MiB), wireReset]] as const } });
+      proxy.plan(cut(), cut());
+      expect((await store.write(key, inChunks(bytes))).storedDigest).to.equal(sha256(bytes));
+      expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
+    }
+  });
+
+  it('resolves if the answer to a write is lost, and still refuses a second write', async () => {
+    const key = newKey();
+    proxy.plan({ down: { after: [[0, wireReset]] } });
+    await store.write(key, inChunks(seededBytes(100)));
+    expect(await contentOf(await store.read(key))).to.have.lengthOf(100);
+    expect(await rejection(store.write(key, inChunks(seededBytes(100))))).to.include({
+      code: 'KW_ERR_STORE_DENIED',
+      key,
+    });
+  });
+
+  it('continues a read whose body is silent', async () => {
+    const [key, bytes] = [newKey(), seededBytes(8 * MiB)];
+    await store.write(key, inChunks(bytes));
+    await store.close();
+    store = open({ requestTimeoutMs: 500 });
+    proxy.plan({ down: { after: [[3 * MiB, blackHole]] } });
+    expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
+  });
+
+  it('releases a silent body at once when its readable is destroyed', async () => {
+    const key = newKey();
+    await store.write(key, inChunks(seededBytes(8 * MiB)));
+    await store.close();
+    store = open({ requestTimeoutMs: 300_000 });
+    proxy.plan({ down: { after: [[MiB, blackHole]] } });
+    const stream = await store.read(key);
+    stream.resume();
+    await delay(200);
+    stream.destroy();
+    while (proxy.wires.some(({ isOpen }) => isOpen)) await delay(5);
+  });
+
+  it('rejects with StoreUnavailableError if no request is answered', async () => {
+    await store.close();
+    store = open({ requestTimeoutMs: 200 });
+    proxy.plan(...Array.from({ length: 20 }, () => ({ down: { after: [[0, blackHole]] as const } })));
+    for (const call of [
+      store.probe(),
+      store.read('a/b/c'),
+      store.delete('a/b/c'),
+      store.write('a/b/c', inChunks(seededBytes(1))),
+    ])
+      expect(await rejection(call)).to.have.property('code', 'KW_ERR_STORE_UNAVAILABLE');
+    proxy.plan();
+  });
+
+  it('rejects with StoreUnavailableError if nothing listens', async () => {
+    const away = open({}, 1);
+    expect(await rejection(away.probe())).to.have.property('code', 'KW_ERR_STORE_UNAVAILABLE');
+    await away.close();
+  });
+
+  it('continues a read over a restart of the server', async () => {
+    const [key, bytes] = [newKey(), seededBytes(16 * MiB)];
+    await store.write(key, inChunks(bytes));
+    const stream = await store.read(key);
+    const chunks: Uint8Array[] = [];
+    let restarted = false;
+    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      if (!restarted) await server.restart();
+      restarted = true;
+    }
+    expect(sha256(Buffer.concat(chunks))).to.equal(sha256(bytes));
+  });
+
+  it('rejects with ArchiveDamagedError if an object changes between two parts of a read', async () => {
+    const [key, client] = [newKey(), directly()];
+    await store.write(key, inChunks(seededBytes(8 * MiB)));
+    await store.close();
+    store = open();
+    proxy.plan({ down: { after: [[MiB, wireReset]] } });
+    const stream = await store.read(key);
+    await client.send(new PutObjectCommand({ Bucket: server.bucket, Key: key, Body: seededBytes(8 * MiB, 2) }));
+    client.destroy();
+    expect(await rejection(contentOf(stream))).to.have.property('code', 'KW_ERR_ARCHIVE_DAMAGED');
+  });
+
+  it('lists and deletes the upload of a host that has died', async () => {
+    const [key, client] = [newKey(), directly()];
+    await client.send(new CreateMultipartUploadCommand({ Bucket: server.bucket, Key: key }));
+    client.destroy();
+    expect((await allOf(store.list(key))).map((archive) => archive.key)).to.deep.equal([key]);
+    expect(await store.delete(key)).to.equal(true);
+    expect(await allOf(store.list(key))).to.deep.equal([]);
+    expect(await store.delete(key)).to.equal(false);
+  });
+
+  it('proves each right with a key that it deletes', async () => {
+    const key = newKey();
+    await store.check(key);
+    expect(await allOf(store.list(key))).to.deep.equal([]);
+  });
+
+  it('sends checksums that the server verifies if it has to', async () => {
+    const [checked, key, bytes] = [open({ checksums: true }), newKey(), seededBytes(2 * partBytes + 1)];
+    expect((await checked.write(key, inChunks(bytes))).storedDigest).to.equal(sha256(bytes));
+    expect(sha256(await contentOf(await checked.read(key)))).to.equal(sha256(bytes));
+    await checked.close();
+  });
+
+  it('rejects with StoreDeniedError for a bucket that does not exist, which it names', async () => {
+    const other = open({ bucket: 'another' });
+    for (const call of [other.probe(), other.write('a/b/c', inChunks(seededBytes(1)))]) {
+      const failure = await rejection(call);
+      expect(failure).to.have.property('code', 'KW_ERR_STORE_DENIED');
+      expect(failure.message).to.include('bucket another does not exist');
+    }
+    await other.close();
+  });
+
+  it('repeats no secret and no signature in errors and logs', async () => {
+    const secretAccessKey = 'wJalrXUtnFEMI-the-secret';
+    const wrong = [
+      { accessKeyId: 'AKIDTEST', secretAccessKey },
+      { accessKeyId: 'AKIDOTHER', secretAccessKey },
+      { accessKeyId: 'AKIDTEST', secretAccessKey, sessionToken: 'the-session-token' },
+    ];
+    for (const credentials of wrong) {
+      const refused = open({ credentials });
+      const failure = await rejection(refused.write('a/b/c', inChunks(seededBytes(1))));
+      expect(failure).to.include({ code: 'KW_ERR_STORE_DENIED', key: 'a/b/c', right: 's3:PutObject' });
+      const text = inspect([failure, logged], { depth: 20, showHidden: true });
+      for (const hidden of [secretAccessKey, 'the-session-token', 'AWS4-HMAC', 'Signature=', 'authorization'])
+        expect(text).to.not.include(hidden);
+      await refused.close();
+    }
+  });
+
+  it('asks a provider for other credentials when the server refuses those that it has', async () => {
+    const [first, second] = [1, 2].map((number) => ({
+      accessKeyId: `AKID${number}`,
+      secretAccessKey: `secret-${number}`,
+    })) as [ServerKey, ServerKey];
+    let [current, calls] = [first, 0];
+    await server.restart(first);
+    const rotated = open({
+      credentials: async () => {
+        calls += 1;
+        return current;
+      },
+    });
+    await rotated.probe();
+    await rotated.probe();
+    expect(calls).to.equal(1);
+    await server.restart(second);
+    expect(await rejection(rotated.probe())).to.have.property('code', 'KW_ERR_STORE_DENIED');
+    current = second;
+    await Promise.all([rotated.probe(), rotated.probe(), rotated.probe()]);
+    await rotated.close();
+  });
+
+  it('asks a provider again after the expiration of its credentials', async () => {
+    let calls = 0;
+    const { credentials } = server.options() as { credentials: ServerKey };
+    const expiring = open({
+      credentials: async () => {
+        calls += 1;
+        return { ...credentials, expiration: new Date(Date.now() + 1_000) };
+      },
+    });
+    await expiring.probe();
+    await delay(1_100);
+    await expiring.probe();
+    expect(calls).to.be.greaterThan(1);
+    await expiring.close();
+  });
+});
