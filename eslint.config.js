@@ -21,7 +21,14 @@ const mayImport = {
     'errors/**',
     'telemetry/**',
   ],
-  'src/agent-client/**': ['runtime/**', 'retry/**', 'internal/**', 'errors/**', 'telemetry/**'],
+  'src/agent-client/**': [
+    'stores/frame-store.ts',
+    'runtime/**',
+    'retry/**',
+    'internal/**',
+    'errors/**',
+    'telemetry/**',
+  ],
   'src/artifacts/**': ['runtime/**', 'internal/**', 'errors/**'],
   'src/kubernetes/**': ['exec/exec-endpoint.ts', 'runtime/**', 'retry/**', 'internal/**', 'errors/**', 'telemetry/**'],
   'src/checks/**': [
@@ -64,6 +71,7 @@ const mayImport = {
   'src/archives/**': [
     'repository/*.ts',
     'stores/{archive-store,artifact-store,frame-store}.ts',
+    'agent-client/wire/{byte-queue,data-compression}.ts',
     'artifacts/**',
     'runtime/**',
     'retry/**',

@@ -54,8 +54,14 @@ export class DataCompressor {
   }
 }
 
+/** The result is one frame with its content size, as an archive store needs it. */
 function compress(raw: Uint8Array): Promise<Buffer> {
-  const options: ZstdOptions = { chunkSize: raw.byteLength + 1024, params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+  // The types of Node lack the option.
+  const options: ZstdOptions & { readonly pledgedSrcSize: number } = {
+    chunkSize: raw.byteLength + 1024,
+    pledgedSrcSize: raw.byteLength,
+    params: { [constants.ZSTD_c_compressionLevel]: 1 },
+  };
   return new Promise((resolve, reject) => {
     zstdCompress(raw, options, (error, compressed) => {
       if (error === null) resolve(compressed);
