@@ -143,10 +143,11 @@ const mayImport = {
 
 /** Within a part: which rooms a room may not import. */
 const mayNotImport = {
-  'src/agent-client/wire/**': ['agent-client/{session,transfer,process}/**', 'agent-client/*.ts'],
-  'src/agent-client/session/**': ['agent-client/{transfer,process}/**', 'agent-client/*.ts'],
-  'src/agent-client/transfer/**': ['agent-client/process/**', 'agent-client/*.ts'],
-  'src/agent-client/process/**': ['agent-client/transfer/**', 'agent-client/*.ts'],
+  'src/agent-client/wire/**': ['agent-client/{session,transfer,process,archive}/**', 'agent-client/*.ts'],
+  'src/agent-client/session/**': ['agent-client/{transfer,process,archive}/**', 'agent-client/*.ts'],
+  'src/agent-client/transfer/**': ['agent-client/{process,archive}/**', 'agent-client/*.ts'],
+  'src/agent-client/process/**': ['agent-client/{transfer,archive}/**', 'agent-client/*.ts'],
+  'src/agent-client/archive/**': ['agent-client/process/**', 'agent-client/*.ts'],
   'src/kubernetes/pod-spec/**': ['kubernetes/{access,api,pod-state}/**'],
   'src/kubernetes/pod-state/**': ['kubernetes/{access,api}/**'],
   'src/kubernetes/access/**': ['kubernetes/{api,pod-spec,pod-state}/**'],

@@ -1,17 +1,16 @@
-import { addAbortListener } from 'node:events';
 import type { Readable } from 'node:stream';
 
 import { ClosedError } from '../errors/caller.ts';
 import type { ProcessFacts } from '../errors/process.ts';
 import { LeaseLostError } from '../errors/repository.ts';
 import type { TransferFacts } from '../errors/transfer.ts';
-import { abortReason } from '../internal/abort.ts';
 import { type Backoff, callBackoff } from '../retry/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
 import type { ReadOnceSource, StreamSource } from '../runtime/volume.ts';
 import { type AgentStatus, readStatus } from './agent-status.ts';
+import { AgentArchives } from './archive/agent-archives.ts';
 import type { AttachSpec, RemoveSpec, StartOutcome, StartSpec } from './process/agent-specs.ts';
 import { AttachOperation } from './process/attach-operation.ts';
 import type { Attachment, AttachSinks } from './process/attachment.ts';
@@ -124,6 +123,8 @@ export interface AgentDownload {
  * connection turns out to be dead.
  */
 export class AgentClient {
+  /** The archive files of a store pod. */
+  readonly archives: AgentArchives;
   readonly #components: AgentClientComponents;
   readonly #opener: OperationOpener;
   readonly #settings: TransferSettings;
@@ -167,6 +168,7 @@ export class AgentClient {
       podName,
       transferEnded: components.transferEnded,
     });
+    this.archives = new AgentArchives({ opener: this.#opener, transfers: this.#transfers, podName });
   }
 
   /**
@@ -369,19 +371,20 @@ export class AgentClient {
     spec: SendSpec,
     { signal, explain }: AbortOptions & { readonly explain?: ExplainLoss | undefined } = {},
   ): Promise<AgentDownload> {
-    const { kind, readable, completed } = await this.#transfers.download(
-      spec,
-      (...parts) => new Download(...parts, explain),
-      signal,
-    );
-    if (readable.errored !== null) throw readable.errored;
-    if (signal !== undefined) {
-      const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
-      readable.once('close', () => {
-        listener[Symbol.dispose]();
-      });
-    }
+    const download = await this.#transfers.download(spec, (...parts) => new Download(...parts, explain), signal);
+    download.endWith(signal);
+    const { kind, readable, completed } = download;
     return { kind, readable, completed };
+  }
+
+  /**
+   * Returns size and digest of the archive that `send` would send. Moves no bytes, except from an
+   * agent of an older library. Restarts after lost connections and where a file changes meanwhile.
+   *
+   * @throws as `send`
+   */
+  async digest(spec: SendSpec, options: AbortOptions = {}): Promise<TransferResult> {
+    return await this.#transfers.digest(spec, options);
   }
 
   /**

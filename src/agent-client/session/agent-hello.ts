@@ -5,7 +5,7 @@ import { encodeFrame, FrameType } from '../wire/frame.ts';
 const MAGIC = 'kubernetes-worker';
 
 /** The versions of docs/agent-protocol.md that this library speaks. */
-export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 3];
+export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 4];
 /** The first version in which a transfer can resume over another connection. */
 export const RESUMABLE_SINCE = 2;
 /** The first version in which END can carry the flag that the source has proven its end. */
@@ -17,6 +17,11 @@ export const FENCED_SINCE = 3;
  * stdin, and answers a stop at once.
  */
 export const PROCESS_FATES_SINCE = 3;
+/**
+ * The first version in which the agent computes the digest of a download without sending it, and
+ * keeps archive files.
+ */
+export const ARCHIVES_SINCE = 4;
 
 /** The agent's HELLO. */
 export interface AgentHello {

@@ -7,7 +7,7 @@ import type { ControlObject, Fields } from '../wire/control.ts';
 import type { DataFrame, EndFrame } from '../wire/frame.ts';
 import { ReceiveWindow } from '../wire/receive-window.ts';
 import { type ResumableComponents, ResumableOperation } from './resumable-operation.ts';
-import { type TransferResult, watchProgress } from './transfer-progress.ts';
+import { readTransferResult, type TransferResult, watchProgress } from './transfer-progress.ts';
 
 const KINDS = ['directory', 'file', 'symlink'] as const;
 
@@ -141,11 +141,7 @@ export abstract class DownloadOperation extends ResumableOperation {
   protected override onResult(fields: Fields): void {
     const end = this.#end;
     if (end === undefined) throw new ProtocolViolationError('RESULT of a download that has not ended');
-    const result: TransferResult = {
-      bytes: fields.count('bytes'),
-      sha256: fields.string('sha256'),
-      entries: fields.count('entries'),
-    };
+    const result = readTransferResult(fields);
     if (result.bytes !== end.total || result.sha256 !== end.digest.toString('hex'))
       throw new ProtocolViolationError('END and RESULT of a download differ');
     this.proven(result);

@@ -1,8 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
+import { addAbortListener } from 'node:events';
 import { Readable } from 'node:stream';
 
 import { ClosedError } from '../../errors/caller.ts';
 import { DigestMismatchError, OperationLostError, type TransferFacts } from '../../errors/transfer.ts';
+import { abortReason } from '../../internal/abort.ts';
 import type { LentPlace } from '../session/lent-place.ts';
 import { transferFailure } from '../wire/agent-error.ts';
 import { DataQueue } from '../wire/data-queue.ts';
@@ -65,6 +67,20 @@ export class Download extends DownloadOperation {
    */
   get completed(): Promise<TransferResult> {
     return this.#completed.promise;
+  }
+
+  /**
+   * Makes the signal destroy the readable.
+   *
+   * @throws the error of a readable that is destroyed already
+   */
+  endWith(signal: AbortSignal | undefined): void {
+    if (this.readable.errored !== null) throw this.readable.errored;
+    if (signal === undefined) return;
+    const listener = addAbortListener(signal, () => this.readable.destroy(abortReason(signal)));
+    this.readable.once('close', () => {
+      listener[Symbol.dispose]();
+    });
   }
 
   protected override take(frame: DataFrame): void {

@@ -31,6 +31,12 @@ export class FrameDownload extends DownloadOperation {
     return frames;
   }
 
+  /** Returns the agent's result after `next` has resolved with none. */
+  requireResult(): TransferResult {
+    if (this.#result === undefined) throw new Error('the download has not ended');
+    return this.#result;
+  }
+
   /** Reports that the frame was passed on. */
   passed({ rawLength }: DataFrame): void {
     this.consumed(rawLength);

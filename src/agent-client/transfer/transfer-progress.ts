@@ -2,6 +2,7 @@ import { type TransferFacts, TransferStalledError } from '../../errors/transfer.
 import { SilenceWatch } from '../../internal/silence-watch.ts';
 import type { RetryPaceOptions } from '../../retry/retry-pace.ts';
 import type { Clock } from '../../runtime/options.ts';
+import type { Fields } from '../wire/control.ts';
 
 /** The settings of transfers. */
 export interface TransferSettings {
@@ -27,6 +28,11 @@ export interface TransferResult {
   /** The SHA-256 of the raw archive, in hex. */
   readonly sha256: string;
   readonly entries: number;
+}
+
+/** Reads RESULT of a transfer. */
+export function readTransferResult(fields: Fields): TransferResult {
+  return { bytes: fields.count('bytes'), sha256: fields.string('sha256'), entries: fields.count('entries') };
 }
 
 /** Watches the progress of a transfer. Calls `stalled` when there is none for `stallMs`. */

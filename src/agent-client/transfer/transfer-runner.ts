@@ -2,16 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { addAbortListener } from 'node:events';
 
 import type { TransferFacts } from '../../errors/transfer.ts';
+import { retry } from '../../retry/retry.ts';
+import { RetryPace } from '../../retry/retry-pace.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
 import type { TransferObserver } from '../../runtime/transfer-report.ts';
 import { LentPlace } from '../session/lent-place.ts';
 import type { OperationOpener } from '../session/operation-opener.ts';
 import { transferFailure, transferOutcome } from '../wire/agent-error.ts';
 import { type ControlObject, displayText } from '../wire/control.ts';
+import { requestDigest, waitIfLost } from './digest-request.ts';
 import type { DownloadOperation } from './download-operation.ts';
+import { FrameDownload } from './frame-download.ts';
 import { repeatedly } from './repeatedly.ts';
 import type { ResumableComponents, ResumableOperation } from './resumable-operation.ts';
-import type { TransferSettings } from './transfer-progress.ts';
+import type { TransferResult, TransferSettings } from './transfer-progress.ts';
 import type { ReceiveSpec, SendSpec } from './transfer-specs.ts';
 import { Upload, type UploadResult } from './upload.ts';
 import type { UploadFeed } from './upload-feed.ts';
@@ -30,6 +34,24 @@ export interface TransferRunnerComponents {
   readonly transferEnded: TransferObserver | undefined;
 }
 
+/** What a transfer moves, and where. */
+export interface TransferRequest {
+  /** The fields of OPEN. */
+  readonly fields: ControlObject;
+  readonly facts: TransferFacts;
+  /** As `ReceiveSpec.generation`. */
+  readonly generation?: number | undefined;
+  /** The id of the operation. @defaultValue a random one */
+  readonly id?: string | undefined;
+}
+
+/** Creates the host's side of a download. */
+export type CreateDownload<D extends DownloadOperation> = (
+  components: ResumableComponents,
+  facts: TransferFacts,
+  place: LentPlace,
+) => D;
+
 /** Runs uploads to the agent of one pod, and opens downloads from it. */
 export class TransferRunner {
   readonly #components: TransferRunnerComponents;
@@ -39,30 +61,31 @@ export class TransferRunner {
   }
 
   /**
-   * Uploads the frames of a feed. Resolves when the agent has committed them. Stops the feed before
-   * it rejects.
+   * Uploads the frames of a feed into a volume. Resolves when the agent has committed them. Stops
+   * the feed before it rejects.
    */
-  async upload(spec: ReceiveSpec, feed: UploadFeed, { signal, received }: UploadRunOptions): Promise<UploadResult> {
+  async upload(spec: ReceiveSpec, feed: UploadFeed, options: UploadRunOptions): Promise<UploadResult> {
     const { volume, path = '', setId, generation, ...rest } = spec;
-    const facts: TransferFacts = {
-      handle: volume,
-      podName: this.#components.podName,
-      direction: 'in',
-      path: displayText(path),
+    const { podName } = this.#components;
+    const request: TransferRequest = {
+      fields: { op: 'receive', volume, path, set: setId, ...rest },
+      facts: { handle: volume, podName, direction: 'in', path: displayText(path) },
+      generation,
     };
+    return await this.uploadTo(request, feed, options);
+  }
+
+  /** As `upload`, to what the request describes. */
+  async uploadTo(
+    request: TransferRequest,
+    feed: UploadFeed,
+    { signal, received }: UploadRunOptions,
+  ): Promise<UploadResult> {
+    const { facts } = request;
     let upload: Upload | undefined;
     try {
-      upload = await this.#enter(
-        'upload',
-        signal,
-        () =>
-          new Upload(
-            { ...this.#resumable({ op: 'receive', volume, path, set: setId, ...rest }), generation },
-            facts,
-            feed,
-            received,
-          ),
-      );
+      const create = (): Upload => new Upload(this.#resumable(request), facts, feed, received);
+      upload = await this.#enter('upload', signal, create);
       await upload.open(signal);
       const opened = upload;
       using _listener = signal === undefined ? undefined : addAbortListener(signal, () => opened.fail(signal.reason));
@@ -74,22 +97,51 @@ export class TransferRunner {
     }
   }
 
-  /** Resolves with a download that the agent has opened. */
+  /** Resolves with a download of a volume that the agent has opened. */
   async download<D extends DownloadOperation>(
-    { volume, path = '', ...rest }: SendSpec,
-    create: (components: ResumableComponents, facts: TransferFacts, place: LentPlace) => D,
+    spec: SendSpec,
+    create: CreateDownload<D>,
     signal: AbortSignal | undefined,
   ): Promise<D> {
-    const { podName, settings } = this.#components;
-    const facts: TransferFacts = { handle: volume, podName, direction: 'out', path: displayText(path) };
+    return await this.downloadFrom(this.#sendRequest(spec), create, signal);
+  }
+
+  /** As `download`, of what the request describes. */
+  async downloadFrom<D extends DownloadOperation>(
+    { fields, facts }: TransferRequest,
+    create: CreateDownload<D>,
+    signal: AbortSignal | undefined,
+  ): Promise<D> {
+    const request = { fields: { window: this.#components.settings.windowBytes, ...fields }, facts };
     try {
-      const request = { op: 'send', volume, path, window: settings.windowBytes, ...rest };
       const download = await this.#enter('download', signal, (place) => create(this.#resumable(request), facts, place));
       await download.open(signal);
       return download;
     } catch (error) {
       throw transferFailure(error, facts);
     }
+  }
+
+  /**
+   * Resolves with the result that a download would have. An agent that cannot compute it alone sends
+   * the bytes.
+   */
+  async digest(spec: SendSpec, options: AbortOptions): Promise<TransferResult> {
+    const { opener, settings } = this.#components;
+    const { fields, facts } = this.#sendRequest(spec);
+    const digest = async (): Promise<TransferResult> => {
+      try {
+        const result = await retry(async () => await requestDigest(opener, fields, options), {
+          pace: new RetryPace(settings.retries),
+          signal: options.signal,
+          decide: waitIfLost,
+        });
+        return result ?? (await this.#downloadForDigest(spec, options.signal));
+      } catch (error) {
+        throw transferFailure(error, facts);
+      }
+    };
+    return await this.repeat(digest, options.signal);
   }
 
   /** Runs a transfer, and restarts it a bounded number of times where a restart may succeed. */
@@ -132,12 +184,27 @@ export class TransferRunner {
     return operation;
   }
 
-  #resumable(request: ControlObject): ResumableComponents {
+  async #downloadForDigest(spec: SendSpec, signal: AbortSignal | undefined): Promise<TransferResult> {
+    const download = await this.download(spec, (...parts) => new FrameDownload(...parts), signal);
+    using _listener = signal === undefined ? undefined : addAbortListener(signal, () => download.stop());
+    for (let frames = await download.next(); frames.length > 0; frames = await download.next())
+      for (const frame of frames) download.passed(frame);
+    return download.requireResult();
+  }
+
+  #sendRequest({ volume, path = '', ...rest }: SendSpec): TransferRequest {
+    const { podName } = this.#components;
+    return {
+      fields: { op: 'send', volume, path, ...rest },
+      facts: { handle: volume, podName, direction: 'out', path: displayText(path) },
+    };
+  }
+
+  #resumable({ fields, generation, id = randomUUID() }: TransferRequest): ResumableComponents {
     const { opener, settings, logger, podName } = this.#components;
-    const id = randomUUID();
     const reconnecting = (reason: Error): void => {
       logger.info('resuming a transfer over another connection', { podName, operation: id, reason });
     };
-    return { opener, settings, id, request, reconnecting };
+    return { opener, settings, id, request: fields, generation, reconnecting };
   }
 }

@@ -8,7 +8,7 @@ import type { Fields } from '../wire/control.ts';
 import type { WindowFrame } from '../wire/frame.ts';
 import { SendWindow } from '../wire/send-window.ts';
 import { type ResumableComponents, ResumableOperation } from './resumable-operation.ts';
-import { type TransferResult, watchProgress } from './transfer-progress.ts';
+import { readTransferResult, type TransferResult, watchProgress } from './transfer-progress.ts';
 import type { UploadFeed, UploadSink } from './upload-feed.ts';
 import { type OutgoingFrame, UploadOutbox } from './upload-outbox.ts';
 
@@ -173,9 +173,7 @@ export class Upload extends ResumableOperation implements UploadSink {
     if (sha256 === undefined || !this.#outbox.isEndSent)
       throw new ProtocolViolationError('RESULT of an upload that has not ended');
     const result: UploadResult = {
-      bytes: fields.count('bytes'),
-      sha256: fields.string('sha256'),
-      entries: fields.count('entries'),
+      ...readTransferResult(fields),
       expandedBytes: fields.count('expandedBytes'),
     };
     if (result.bytes !== this.#window.sent || result.sha256 !== sha256)

@@ -104,6 +104,8 @@ const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<str
   ['VOLUME_NOT_FOUND', (_failure, facts, options) => new VolumeNotFoundError(facts.handle ?? '', options)],
   ['FILE_NOT_FOUND', (_failure, facts, options) => new FileNotFoundError(facts, options)],
   ['FILE_CHANGED', (_failure, facts, options) => new FileChangedError(facts, options)],
+  ['ARCHIVE_EXISTS', (_failure, facts, options) => new PathConflictError(facts, 'the archive exists', options)],
+  ['ARCHIVE_MISSING', (_failure, facts, options) => new FileNotFoundError(facts, options)],
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(facts, failure.message, options)],
   ['OPERATION_GONE', (failure, facts, options) => new OperationLostError(facts, failure.message, options)],
   ['STALE_GENERATION', (_failure, facts, options) => new LeaseLostError(facts.handle ?? '', options)],
@@ -304,8 +306,9 @@ export class LostConnection extends Error {
   }
 }
 
-function subjectOf({ handle = '', podName = '', bytes = 0 }: TransferFacts): string {
-  return `upload to volume ${handle} in pod ${podName}, of which ${bytes} bytes were acknowledged`;
+function subjectOf({ handle, path = '', podName = '', bytes = 0 }: TransferFacts): string {
+  const target = handle === undefined ? `archive ${path}` : `volume ${handle}`;
+  return `upload to ${target} in pod ${podName}, of which ${bytes} bytes were acknowledged`;
 }
 
 function factsOf(failure: AgentFailure, { handle }: ProcessFacts): TransferFacts {

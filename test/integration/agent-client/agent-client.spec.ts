@@ -77,7 +77,7 @@ describe('AgentClient with a real agent', function () {
   );
 
   it('exchanges HELLO', async () => {
-    expect(await connect().hello()).to.deep.include({ protocol: 3, uid: process.getuid?.() ?? -1 });
+    expect(await connect().hello()).to.deep.include({ protocol: 4, uid: process.getuid?.() ?? -1 });
   });
 
   it('transfers an archive in and out again, byte for byte, for any chunks', async () => {

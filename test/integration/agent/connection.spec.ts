@@ -30,7 +30,7 @@ describe('a connection to the agent', function () {
       gid: process.getgid?.(),
       pid1: false,
     });
-    expect(hello['protocol']).to.deep.equal([1, 3]);
+    expect(hello['protocol']).to.deep.equal([1, 4]);
     expect(hello['incarnation']).to.be.a('string').and.have.length.above(15);
     expect(hello['freeBytes']).to.be.above(0);
     expect((await second.agentHello)['incarnation']).to.equal(hello['incarnation']);

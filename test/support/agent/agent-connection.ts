@@ -91,7 +91,7 @@ export class AgentConnection {
     if (this.#input.writableNeedDrain) await new Promise((resolve) => this.#input.once('drain', resolve));
   }
 
-  hello(protocol: readonly [number, number] = [1, 3]): void {
+  hello(protocol: readonly [number, number] = [1, 4]): void {
     this.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol, version: '0.1.0' }));
   }
 

@@ -69,7 +69,7 @@ describe('AgentSession', () => {
       const opening = open();
       expect(await agent.nextJson('HELLO')).to.deep.equal({
         magic: 'kubernetes-worker',
-        protocol: [1, 3],
+        protocol: [1, 4],
         version: '1.2.3',
       });
       agent.hello();
@@ -88,13 +88,13 @@ describe('AgentSession', () => {
 
     it('uses the highest common version', async () => {
       agent.hello({ protocol: [1, 7] });
-      expect((await open()).hello.protocol).to.equal(3);
+      expect((await open()).hello.protocol).to.equal(4);
     });
 
     it('rejects with both ranges if there is no common version', async () => {
-      agent.hello({ protocol: [4, 5] });
+      agent.hello({ protocol: [5, 6] });
       const error = await rejection(open());
-      expect(error).to.be.instanceOf(AgentIncompatibleError).with.deep.property('agentProtocol', [4, 5]);
+      expect(error).to.be.instanceOf(AgentIncompatibleError).with.deep.property('agentProtocol', [5, 6]);
       expect(agent.closed).to.equal(true);
     });
 

@@ -42,6 +42,8 @@ const MEANINGS: Readonly<Record<string, { transfer?: string; start?: string; pro
   VOLUME_NOT_FOUND: { transfer: 'VolumeNotFoundError' },
   FILE_NOT_FOUND: { transfer: 'FileNotFoundError' },
   FILE_CHANGED: { transfer: 'FileChangedError' },
+  ARCHIVE_EXISTS: { transfer: 'PathConflictError' },
+  ARCHIVE_MISSING: { transfer: 'FileNotFoundError' },
   DISK_FULL: { transfer: 'DiskFullError', start: 'DiskFullError', process: 'DiskFullError' },
   NOT_PERMITTED: { transfer: 'NotPermittedError', start: 'NotPermittedError', process: 'NotPermittedError' },
   IO_ERROR: { transfer: 'VolumeIoError', start: 'VolumeIoError', process: 'VolumeIoError' },
