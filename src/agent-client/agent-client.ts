@@ -9,6 +9,7 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
 import type { TransferObserver } from '../runtime/transfer-report.ts';
 import type { ReadOnceSource, StreamSource } from '../runtime/volume.ts';
+import type { ArchiveFrames, FrameSource } from '../stores/frame-store.ts';
 import { type AgentStatus, readStatus } from './agent-status.ts';
 import { AgentArchives } from './archive/agent-archives.ts';
 import type { AttachSpec, RemoveSpec, StartOutcome, StartSpec } from './process/agent-specs.ts';
@@ -352,11 +353,38 @@ export class AgentClient {
     from: { readonly client: AgentClient; readonly spec: SendSpec },
     { signal, received }: UploadRunOptions = {},
   ): Promise<UploadResult> {
+    const source: FrameSource = (options) => from.client.sendFrames(from.spec, options);
+    return await this.receiveFrames(spec, source, { signal, received });
+  }
+
+  /**
+   * Unpacks an archive of frames into a volume, atomically. Opens the source again where the
+   * transfer restarts. The equal digests of both ends prove the bytes. Rejects with the source's own
+   * error where the source fails.
+   *
+   * @throws as `receive`
+   */
+  async receiveFrames(
+    spec: ReceiveSpec,
+    source: FrameSource,
+    { signal, received }: UploadRunOptions = {},
+  ): Promise<UploadResult> {
     return await this.#transfers.repeat(async () => {
-      const source = from.client.#transfers;
-      const download = await source.download(from.spec, (...parts) => new FrameDownload(...parts), signal);
-      return await this.#transfers.upload(spec, new RelayFeed(download), { signal, received });
+      const feed = new RelayFeed(await source({ signal }));
+      return await this.#transfers.upload(spec, feed, { signal, received });
     }, signal);
+  }
+
+  /**
+   * Packs a path of a volume as frames, as the agent encodes them. Resolves when the agent has
+   * opened the operation. The signal covers all frames.
+   *
+   * @throws as `send`
+   */
+  async sendFrames(spec: SendSpec, { signal }: AbortOptions = {}): Promise<ArchiveFrames> {
+    const download = await this.#transfers.download(spec, (...parts) => new FrameDownload(...parts), signal);
+    download.endWith(signal);
+    return download.frames;
   }
 
   /**

@@ -20,6 +20,8 @@ import type {
   SentArchive,
   StoreLocation,
 } from './artifact-store.ts';
+import type { ArchiveFrames, FrameSource, FrameStore, FramesEnd } from './frame-store.ts';
+import { GuardedFrames } from './guarded-frames.ts';
 
 export interface PodStoreComponents {
   readonly workerName: string;
@@ -40,7 +42,7 @@ const metadata: ContainerMetadata = { type: 'artifact' };
  * Stores the bytes in a pod: the producer's, or, for a volume without a producer, its own small
  * pod. Requires only the cluster. The content exists as long as the pod.
  */
-export class PodStore implements ContainerVolumeStore {
+export class PodStore implements ContainerVolumeStore, FrameStore {
   readonly name = 'pod';
   readonly #components: PodStoreComponents;
 
@@ -137,6 +139,45 @@ export class PodStore implements ContainerVolumeStore {
       return { kind, archive: readable };
     } catch (error) {
       guard[Symbol.dispose]();
+      throw await this.#explain(location, error, signal);
+    }
+  }
+
+  async sendFrames(location: StoreLocation, { signal }: AbortOptions = {}): Promise<ArchiveFrames> {
+    const { volume } = readLocation(location);
+    const guard = this.#guard(location, signal);
+    try {
+      const frames = await this.#agent(location).sendFrames({ volume }, { signal: guard.signal });
+      // Guards the pod for as long as frames are read.
+      return new GuardedFrames(frames, guard, (error) => this.#explain(location, error, signal));
+    } catch (error) {
+      guard[Symbol.dispose]();
+      throw await this.#explain(location, error, signal);
+    }
+  }
+
+  async receiveFrames(
+    location: StoreLocation,
+    source: FrameSource,
+    { signal, generation, progress }: CopyOptions = {},
+  ): Promise<ReceivedArchive> {
+    using guard = this.#guard(location, signal);
+    try {
+      const spec = { volume: readLocation(location).volume, generation };
+      const options = { signal: guard.signal, received: progress };
+      return received(await this.#agent(location).receiveFrames(spec, source, options));
+    } catch (error) {
+      throw await this.#explain(location, error, signal);
+    }
+  }
+
+  async digestOf(location: StoreLocation, { signal }: AbortOptions = {}): Promise<FramesEnd> {
+    using guard = this.#guard(location, signal);
+    try {
+      const { volume } = readLocation(location);
+      const { bytes, sha256 } = await this.#agent(location).digest({ volume }, { signal: guard.signal });
+      return { rawBytes: bytes, digest: sha256 };
+    } catch (error) {
       throw await this.#explain(location, error, signal);
     }
   }

@@ -1,14 +1,51 @@
+import { addAbortListener } from 'node:events';
+
 import { ClosedError } from '../../errors/caller.ts';
 import { ChangeSignal } from '../../internal/change-signal.ts';
+import type { ArchiveFrame, ArchiveFrames, FramesEnd } from '../../stores/frame-store.ts';
 import { transferFailure } from '../wire/agent-error.ts';
-import type { DataFrame } from '../wire/frame.ts';
+import { ByteQueue } from '../wire/byte-queue.ts';
+import { type DataFrame, MAX_DATA_BYTES } from '../wire/frame.ts';
 import { DownloadOperation } from './download-operation.ts';
 import type { TransferResult } from './transfer-progress.ts';
 
-/** A download as the received frames, neither expanded nor hashed, for a relay. */
+/** The frames of a download. */
+class DownloadedFrames implements ArchiveFrames {
+  readonly #download: FrameDownload;
+
+  constructor(download: FrameDownload) {
+    this.#download = download;
+  }
+
+  get end(): FramesEnd | undefined {
+    const { result } = this.#download;
+    return result === undefined ? undefined : { rawBytes: result.bytes, digest: result.sha256 };
+  }
+
+  async next(): Promise<readonly ArchiveFrame[]> {
+    return await this.#download.next();
+  }
+
+  passed(frame: ArchiveFrame): void {
+    this.#download.passed(frame);
+  }
+
+  stop(): void {
+    this.#download.stop();
+  }
+}
+
+/**
+ * A download as frames, neither expanded nor hashed. Joins raw frames, and the parts in which they
+ * arrive.
+ */
 export class FrameDownload extends DownloadOperation {
+  readonly frames: ArchiveFrames = new DownloadedFrames(this);
   readonly #change = new ChangeSignal();
-  #frames: DataFrame[] = [];
+  readonly #raw = new ByteQueue();
+  /** Whether the last received bytes are an incomplete raw frame. */
+  #isPart = false;
+  #ready: ArchiveFrame[] = [];
   #result: TransferResult | undefined;
   #failure: { readonly reason: unknown } | undefined;
 
@@ -17,17 +54,16 @@ export class FrameDownload extends DownloadOperation {
     return this.#result;
   }
 
-  /**
-   * Resolves with the next frames: at least one, or none at the verified end. Rejects with the
-   * typed error that ended the download.
-   */
-  async next(): Promise<readonly DataFrame[]> {
-    while (this.#frames.length === 0 && this.#result === undefined) {
+  /** As `ArchiveFrames.next`. */
+  async next(): Promise<readonly ArchiveFrame[]> {
+    for (;;) {
+      if (!this.#isPart) this.#join(1);
+      if (this.#ready.length > 0 || this.#result !== undefined) break;
       if (this.#failure !== undefined) throw this.#failure.reason;
       await this.#change.wait();
     }
-    const frames = this.#frames;
-    this.#frames = [];
+    const frames = this.#ready;
+    this.#ready = [];
     return frames;
   }
 
@@ -37,8 +73,8 @@ export class FrameDownload extends DownloadOperation {
     return this.#result;
   }
 
-  /** Reports that the frame was passed on. */
-  passed({ rawLength }: DataFrame): void {
+  /** As `ArchiveFrames.passed`. */
+  passed({ rawLength }: ArchiveFrame): void {
     this.consumed(rawLength);
   }
 
@@ -48,8 +84,23 @@ export class FrameDownload extends DownloadOperation {
     void this.cancel();
   }
 
-  protected override take(frame: DataFrame): void {
-    this.#frames.push(frame);
+  /** Stops the download with the reason of the signal when it aborts. */
+  endWith(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const listener = addAbortListener(signal, () => this.fail(signal.reason));
+    const release = (): void => listener[Symbol.dispose]();
+    void this.answer.then(release, release);
+  }
+
+  protected override take({ encoding, bytes, rawLength, isPart = false }: DataFrame): void {
+    if (encoding === 'raw') {
+      this.#raw.push(bytes);
+      this.#join(MAX_DATA_BYTES);
+    } else {
+      this.#join(1);
+      this.#ready.push({ encoding, rawLength, bytes });
+    }
+    this.#isPart = isPart;
     this.#change.notify();
   }
 
@@ -63,5 +114,16 @@ export class FrameDownload extends DownloadOperation {
     this.#failure ??= { reason: transferFailure(reason, this.facts()) };
     this.#change.notify();
     if (!this.isOver) void this.cancel();
+  }
+
+  /** Makes frames of the raw bytes while there are at least so many. */
+  #join(least: number): void {
+    while (this.#raw.length >= least) {
+      const rawLength = Math.min(this.#raw.length, MAX_DATA_BYTES);
+      const pieces = this.#raw.take(rawLength);
+      const [first] = pieces;
+      const bytes = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, rawLength);
+      this.#ready.push({ encoding: 'raw', rawLength, bytes });
+    }
   }
 }

@@ -2,10 +2,10 @@ import { createHash, type Hash } from 'node:crypto';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
 import { OrderedTasks } from '../../internal/ordered-tasks.ts';
+import type { ArchiveFrames } from '../../stores/frame-store.ts';
 import { ByteQueue } from '../wire/byte-queue.ts';
 import { DataCompressor } from '../wire/data-compression.ts';
 import { MAX_DATA_BYTES } from '../wire/frame.ts';
-import type { FrameDownload } from './frame-download.ts';
 import type { OutgoingFrame } from './upload-outbox.ts';
 
 /** The contents of END for a whole feed. */
@@ -118,43 +118,44 @@ export class ByteFeed implements UploadFeed {
 }
 
 /**
- * Relays the frames of a download from another pod without decoding them. Joins the parts of raw
- * frames. The digests of both ends prove the bytes.
+ * Passes the frames of an archive on without decoding them. The digest of their sender and that of
+ * the receiving agent prove the bytes.
  */
 export class RelayFeed implements UploadFeed {
-  readonly #download: FrameDownload;
-  readonly #raw = new ByteQueue();
+  readonly #frames: ArchiveFrames;
 
-  constructor(download: FrameDownload) {
-    this.#download = download;
+  constructor(frames: ArchiveFrames) {
+    this.#frames = frames;
   }
 
   async sendTo(sink: UploadSink): Promise<FeedEnd> {
     for (;;) {
-      const frames = await sink.waitForSource(this.#download.next());
+      const frames = await sink.waitForSource(this.#frames.next());
       if (frames.length === 0) break;
       for (const frame of frames) {
         sink.touch();
-        if (frame.encoding === 'raw') this.#raw.push(frame.bytes);
-        while (this.#raw.length >= (frame.encoding === 'raw' ? MAX_DATA_BYTES : 1)) await this.#sendRaw(sink);
-        if (frame.encoding === 'zstd') {
+        if (frame.encoding === 'raw') await this.#sendRaw(sink, frame.bytes);
+        else {
           await sink.reserveWhole(frame.rawLength);
           await this.#send(sink, { ...frame, pieces: [frame.bytes] });
         }
-        this.#download.passed(frame);
+        this.#frames.passed(frame);
       }
     }
-    while (this.#raw.length > 0) await this.#sendRaw(sink);
-    return { digest: Buffer.from(this.#download.result?.sha256 ?? '', 'hex'), isProven: false };
+    return { digest: Buffer.from(this.#frames.end?.digest ?? '', 'hex'), isProven: false };
   }
 
   stop(): void {
-    if (this.#download.result === undefined) this.#download.stop();
+    if (this.#frames.end === undefined) this.#frames.stop();
   }
 
-  async #sendRaw(sink: UploadSink): Promise<void> {
-    const rawLength = await sink.reserve(Math.min(this.#raw.length, MAX_DATA_BYTES));
-    await this.#send(sink, { encoding: 'raw', rawLength, pieces: this.#raw.take(rawLength) });
+  /** Splits the bytes where the agent's window has less room. */
+  async #sendRaw(sink: UploadSink, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.byteLength; ) {
+      const rawLength = await sink.reserve(bytes.byteLength - at);
+      await this.#send(sink, { encoding: 'raw', rawLength, pieces: [bytes.subarray(at, at + rawLength)] });
+      at += rawLength;
+    }
   }
 
   async #send(sink: UploadSink, { encoding, rawLength, pieces }: Omit<OutgoingFrame, 'offset'>): Promise<void> {

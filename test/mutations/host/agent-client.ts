@@ -45,8 +45,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the target of a transfer between pods stalls while its source is silent',
     file: 'src/agent-client/transfer/upload-feed.ts',
-    find: 'await sink.waitForSource(this.#download.next());',
-    replace: 'await sink.wait(this.#download.next());',
+    find: 'await sink.waitForSource(this.#frames.next());',
+    replace: 'await sink.wait(this.#frames.next());',
     killedBy: { specs: ['test/unit/agent-client/transfer/upload.spec.ts'], grep: 'when it makes no progress' },
   },
   {

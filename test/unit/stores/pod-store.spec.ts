@@ -7,6 +7,7 @@ import { PodDeletedError, PodEvictedError } from '../../../src/errors/pod.ts';
 import { OutcomeUnknownError } from '../../../src/errors/process.ts';
 import { VolumeDisappearedError } from '../../../src/errors/repository.ts';
 import { DiskFullError, OperationLostError } from '../../../src/errors/transfer.ts';
+import type { ArchiveFrame } from '../../../src/stores/frame-store.ts';
 import { PodStore, type PodStoreComponents } from '../../../src/stores/pod-store.ts';
 import { rejection } from '../../support/rejection.ts';
 import { settle } from '../../support/virtual-clock.ts';
@@ -19,9 +20,18 @@ const received = { rawBytes: 1024, digest: 'abc', entries: 3 };
 const lost = new OperationLostError({ podName: 'pod-h' }, 'cut');
 const deletedPod = (podName: string): PodDeletedError => new PodDeletedError({ namespace: 'ci', podName });
 
+const newClient = () => ({
+  receive: sinon.stub(),
+  receiveFrom: sinon.stub(),
+  receiveFrames: sinon.stub(),
+  send: sinon.stub(),
+  sendFrames: sinon.stub(),
+  digest: sinon.stub(),
+});
+
 describe('PodStore', () => {
   /** One client per pod, by the pod's name. */
-  let clients: Record<string, { receive: sinon.SinonStub; receiveFrom: sinon.SinonStub; send: sinon.SinonStub }>;
+  let clients: Record<string, ReturnType<typeof newClient>>;
   let client: sinon.SinonStub;
   let launch: sinon.SinonStub;
   let remove: sinon.SinonStub;
@@ -41,7 +51,6 @@ describe('PodStore', () => {
   }
 
   beforeEach(() => {
-    const newClient = () => ({ receive: sinon.stub(), receiveFrom: sinon.stub(), send: sinon.stub() });
     clients = { 'pod-h': newClient(), 'pod-x': newClient() };
     client = sinon.stub().callsFake((podName: string) => clients[podName]);
     launch = sinon.stub().resolves('uid');
@@ -256,6 +265,83 @@ describe('PodStore', () => {
     it('rejects with InvalidSpecError for a path that contains a NUL', async () => {
       expect((await rejection(store.send(here, 'a\0'))).code).to.equal('KW_ERR_INVALID_SPEC');
       expect(guards.size).to.equal(0);
+    });
+  });
+
+  describe('sendFrames()', () => {
+    const frame: ArchiveFrame = { encoding: 'raw', rawLength: 3, bytes: Buffer.from('tar') };
+    const end = { rawBytes: 3, digest: 'abc' };
+    let frames: { end: typeof end; next: sinon.SinonStub; passed: sinon.SinonSpy; stop: sinon.SinonSpy };
+
+    beforeEach(() => {
+      frames = { end, next: sinon.stub().resolves([]), passed: sinon.spy(), stop: sinon.spy() };
+      clients['pod-h']!.sendFrames.resolves(frames);
+    });
+
+    it('passes on the frames of the whole volume, and guards the pod until their end', async () => {
+      frames.next.onFirstCall().resolves([frame]);
+      const sent = await store.sendFrames(here);
+      sinon.assert.calledOnceWithMatch(clients['pod-h']!.sendFrames, { volume: 'v' });
+      expect(await sent.next()).to.deep.equal([frame]);
+      sent.passed(frame);
+      sinon.assert.calledOnceWithExactly(frames.passed, frame);
+      expect([...guards.keys()]).to.deep.equal(['pod-h']);
+      expect(await sent.next()).to.deep.equal([]);
+      expect(guards.size).to.equal(0);
+      expect(sent.end).to.equal(end);
+    });
+
+    it('stops the frames, and disposes the guard', async () => {
+      (await store.sendFrames(here)).stop();
+      sinon.assert.calledOnce(frames.stop);
+      expect(guards.size).to.equal(0);
+    });
+
+    it('rejects with VolumeDisappearedError if the pod no longer exists, at the opening and later', async () => {
+      pods.requireAlive.rejects(deletedPod('pod-h'));
+      frames.next.rejects(lost);
+      const sent = await store.sendFrames(here);
+      expect(await rejection(sent.next())).to.be.instanceOf(VolumeDisappearedError);
+      expect(guards.size).to.equal(0);
+      clients['pod-h']!.sendFrames.rejects(lost);
+      expect(await rejection(store.sendFrames(here))).to.be.instanceOf(VolumeDisappearedError);
+      expect(guards.size).to.equal(0);
+    });
+  });
+
+  describe('receiveFrames()', () => {
+    it('gives the frames to the agent under the generation, and guards the pod', async () => {
+      clients['pod-h']!.receiveFrames.callsFake(async () => {
+        expect([...guards.keys()]).to.deep.equal(['pod-h']);
+        return transferred;
+      });
+      const source = (): Promise<never> => Promise.reject(new Error('unused'));
+      const progress = (): void => undefined;
+      expect(await store.receiveFrames(here, source, { generation: 7, progress })).to.deep.equal(received);
+      sinon.assert.calledOnceWithMatch(clients['pod-h']!.receiveFrames, { volume: 'v', generation: 7 }, source, {
+        received: progress,
+      });
+      expect(guards.size).to.equal(0);
+    });
+
+    it('rejects with VolumeDisappearedError if the pod no longer exists', async () => {
+      clients['pod-h']!.receiveFrames.rejects(lost);
+      pods.requireAlive.rejects(deletedPod('pod-h'));
+      expect(await rejection(store.receiveFrames(here, sinon.stub()))).to.be.instanceOf(VolumeDisappearedError);
+    });
+  });
+
+  describe('digestOf()', () => {
+    it('returns the size and digest that the agent has computed', async () => {
+      clients['pod-h']!.digest.withArgs({ volume: 'v' }).resolves(transferred);
+      expect(await store.digestOf(here)).to.deep.equal({ rawBytes: 1024, digest: 'abc' });
+      expect(guards.size).to.equal(0);
+    });
+
+    it('rejects with VolumeDisappearedError if the pod no longer exists', async () => {
+      clients['pod-h']!.digest.rejects(lost);
+      pods.requireAlive.rejects(deletedPod('pod-h'));
+      expect(await rejection(store.digestOf(here))).to.be.instanceOf(VolumeDisappearedError);
     });
   });
 });
