@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
+import { endSource } from '../../internal/end-source.ts';
 import { OrderedTasks } from '../../internal/ordered-tasks.ts';
 import type { ArchiveFrames } from '../../stores/frame-store.ts';
 import { ByteQueue } from '../wire/byte-queue.ts';
@@ -162,33 +163,4 @@ export class RelayFeed implements UploadFeed {
     const added = sink.add({ encoding, rawLength, pieces, offset: sink.reserved - rawLength });
     if (added !== undefined) await sink.wait(added);
   }
-}
-
-/** Ends a source that will not be read to its end. Ignores its errors. */
-export function endSource(
-  source: AsyncIterable<Uint8Array>,
-  reason: unknown,
-  iterator?: AsyncIterator<Uint8Array>,
-): void {
-  // An iterator with a pending `next` ends only after it; a stream ends at once.
-  if (isStream(source)) {
-    source.on('error', ignore);
-    source.destroy(reason instanceof Error ? reason : undefined);
-  }
-  void iterator?.return?.().catch(ignore);
-}
-
-interface Destroyable {
-  on(event: 'error', listener: () => void): unknown;
-  destroy(error?: Error): unknown;
-}
-
-function isStream(source: object): source is Destroyable {
-  return (
-    'destroy' in source && typeof source.destroy === 'function' && 'on' in source && typeof source.on === 'function'
-  );
-}
-
-function ignore(): void {
-  // The upload rejects with its own error.
 }

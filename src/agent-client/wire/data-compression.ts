@@ -79,33 +79,46 @@ function compress(raw: Uint8Array): Promise<Buffer> {
 export function expand(frame: DataFrame): Uint8Array | Promise<Uint8Array> {
   const { encoding, bytes, rawLength } = frame;
   if (encoding === 'raw') return bytes;
+  try {
+    const raw = expandZstd(bytes, rawLength);
+    if (!(raw instanceof Promise)) return raw;
+    return raw.catch((error: unknown) => {
+      throw asViolation(error, frame);
+    });
+  } catch (error) {
+    throw asViolation(error, frame);
+  }
+}
+
+/**
+ * Returns the raw bytes of zstd data, which are exactly so many. Expands large data on another
+ * thread.
+ */
+export function expandZstd(bytes: Uint8Array, rawLength: number): Uint8Array | Promise<Uint8Array> {
   const options: ZstdOptions = {
     chunkSize: Math.max(64, rawLength),
     maxOutputLength: rawLength,
     params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
   };
-  if (rawLength <= SYNC_BYTES) {
-    try {
-      return checkedLength(zstdDecompressSync(bytes, options), frame);
-    } catch (error) {
-      throw asViolation(error, frame);
-    }
-  }
+  if (rawLength <= SYNC_BYTES) return checkedLength(zstdDecompressSync(bytes, options), rawLength);
   return new Promise((resolve, reject) => {
     zstdDecompress(bytes, options, (error, raw) => {
       if (error === null && raw.byteLength === rawLength) resolve(raw);
-      else reject(asViolation(error, frame));
+      else reject(error ?? wrongLength(raw, rawLength));
     });
   });
 }
 
-function checkedLength(raw: Uint8Array, frame: DataFrame): Uint8Array {
-  if (raw.byteLength !== frame.rawLength) throw asViolation(undefined, frame);
+function checkedLength(raw: Uint8Array, rawLength: number): Uint8Array {
+  if (raw.byteLength !== rawLength) throw wrongLength(raw, rawLength);
   return raw;
 }
 
+function wrongLength({ byteLength }: Uint8Array, rawLength: number): Error {
+  return new Error(`the data has ${byteLength} raw bytes, not ${rawLength}`);
+}
+
 function asViolation(cause: unknown, { stream, offset, rawLength }: DataFrame): ProtocolViolationError {
-  if (cause instanceof ProtocolViolationError) return cause;
   return new ProtocolViolationError(`the DATA of stream ${stream} at ${offset} is not zstd of ${rawLength} bytes`, {
     cause,
   });
