@@ -16,7 +16,8 @@ const partSize = 1_000;
 
 /**
  * Returns the pods without a row: those of this worker, and those of workers whose row was deleted,
- * because no reaper of theirs runs. A pod of another worker that exists is left to its own reaper.
+ * because no reaper of theirs runs. A pod of another worker that exists is left to its own reaper. A
+ * store pod has no row: it is unknown if its worker's row was deleted, and otherwise stays.
  *
  * A row is inserted before its pod is created, so a pod that was listed before the database was
  * asked is not one that is about to get a row.
@@ -29,9 +30,11 @@ export async function findUnknownPods(
   const others = new Set(listed.map((pod) => pod.workerName).filter((name) => name !== workerName));
   const deleted = await findIn([...others], (names) => queries.unknownWorkers(names, options));
   const candidates = listed.filter((pod) => pod.workerName === workerName || deleted.has(pod.workerName));
-  const handles = candidates.map(({ handle }) => handle);
+  const handles = candidates.filter(({ isStore }) => !isStore).map(({ handle }) => handle);
   const unknown = await findIn(handles, (some) => queries.unknownHandles(some, options));
-  return candidates.filter(({ handle }) => unknown.has(handle));
+  return candidates.filter(({ handle, isStore, workerName: name }) =>
+    isStore ? deleted.has(name) : unknown.has(handle),
+  );
 }
 
 async function findIn(

@@ -182,8 +182,9 @@ export class StoreNotConfiguredError extends KubernetesWorkerError {
   /** The name of the store. */
   readonly store: string;
 
-  constructor(store: string) {
-    super(`artifact store ${JSON.stringify(store)} is not configured on this worker`, false);
+  constructor(store: string, detail?: string, options?: ErrorOptions) {
+    const why = detail === undefined ? '' : `: ${detail}`;
+    super(`artifact store ${JSON.stringify(store)} is not configured on this worker${why}`, false, options);
     this.store = store;
   }
 }

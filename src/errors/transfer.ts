@@ -20,6 +20,8 @@ export interface TransferFacts {
   readonly errno?: string | undefined;
   /** The number of raw bytes that were transferred before the failure. */
   readonly bytes?: number | undefined;
+  /** The name of the archive store that the failure is about, if it is about one. */
+  readonly store?: string | undefined;
 }
 
 /**
@@ -43,6 +45,8 @@ export abstract class TransferError extends KubernetesWorkerError {
   readonly errno: string | undefined;
   /** The number of raw bytes that were transferred before the failure. */
   readonly bytes: number | undefined;
+  /** The name of the archive store that the failure is about, if it is about one. */
+  readonly store: string | undefined;
 
   constructor(what: string, facts: TransferFacts, retryable: boolean, options?: ErrorOptions) {
     super(`${describe(facts)}${what}`, retryable, options);
@@ -53,6 +57,7 @@ export abstract class TransferError extends KubernetesWorkerError {
     this.entry = facts.entry;
     this.errno = facts.errno;
     this.bytes = facts.bytes;
+    this.store = facts.store;
   }
 }
 
@@ -213,7 +218,8 @@ export class NotPermittedError extends TransferError {
 }
 
 /**
- * Thrown if the disk of the pod's node is full. The volume is unchanged.
+ * Thrown if the disk of the pod's node is full, or an archive store (`store`). The volume is
+ * unchanged.
  *
  * @public
  */
@@ -222,7 +228,9 @@ export class DiskFullError extends TransferError {
   override readonly code = 'KW_ERR_DISK_FULL';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
-    super(`disk full on the pod's node: ${detail}`, facts, false, options);
+    const { store } = facts;
+    const where = store === undefined ? "disk full on the pod's node" : `store ${JSON.stringify(store)} is full`;
+    super(`${where}: ${detail}`, facts, false, options);
   }
 }
 

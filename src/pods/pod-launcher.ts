@@ -1,7 +1,7 @@
 import { ApiUnavailableError, ConflictError, QuotaExceededError } from '../errors/cluster.ts';
 import { PodDeletedError } from '../errors/pod.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
-import { handleOf, podMarks } from '../kubernetes/pod-spec/labels.ts';
+import { handleOf, podMarks, storeClaimOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
 import { mergePodOptions } from '../kubernetes/pod-spec/pod-option-merge.ts';
 import { buildPod, type PodRequest } from '../kubernetes/pod-spec/pod-spec.ts';
 import { callBackoff } from '../retry/backoff.ts';
@@ -18,7 +18,7 @@ import type { QuotaQueue } from './quota-queue.ts';
 /** The pod to launch. */
 export interface LaunchRequest extends PodRequest {
   readonly podName: string;
-  /** The handle of the container, or of the volume with its own pod. */
+  /** The handle of the container, or of the volume with its own pod. A store pod has its name. */
   readonly handle: string;
   readonly metadata: ContainerMetadata;
 }
@@ -155,11 +155,12 @@ export class PodLauncher {
    * throws the refusal.
    */
   async #adopt(
-    { podName, handle }: LaunchRequest,
+    request: LaunchRequest,
     refusal: ConflictError | QuotaExceededError,
     options: AbortOptions,
   ): Promise<string> {
     const { cluster } = this.#components;
+    const { podName } = request;
     const existing = await cluster.getPod(podName, options);
     if (existing === undefined) {
       if (refusal instanceof QuotaExceededError) throw refusal;
@@ -168,10 +169,15 @@ export class PodLauncher {
         cause: refusal,
       });
     }
-    if (handleOf(existing.metadata) !== handle) throw this.#taken(podName, refusal);
+    if (!this.#isOf(request, existing)) throw this.#taken(podName, refusal);
     if (existing.metadata?.deletionTimestamp !== undefined)
       throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: refusal });
     return uidOf(existing);
+  }
+
+  #isOf({ handle, storeClaim }: LaunchRequest, { metadata }: Pod): boolean {
+    if (storeClaim === undefined) return handleOf(metadata) === handle;
+    return storeClaimOf(metadata) === storeClaim && workerOf(metadata) === this.#components.workerName;
   }
 
   #taken(podName: string, refusal: ConflictError | QuotaExceededError): ConflictError {
@@ -182,9 +188,9 @@ export class PodLauncher {
 
   #build(request: LaunchRequest, architecture: Architecture, agentConfigMapName: string): Pod {
     const { workerName, installationId, podOptions, labelPrefix, pullPolicy } = this.#components;
-    const { handle, metadata, requestedImages, hermetic } = request;
+    const { handle, storeClaim, metadata, requestedImages, hermetic } = request;
     const options = mergePodOptions(podOptions, request.podOptions);
-    const facts = { installationId, workerName, handle, metadata, requestedImages, hermetic };
+    const facts = { installationId, workerName, handle, storeClaim, metadata, requestedImages, hermetic };
     const marks = podMarks(facts, labelPrefix);
     return buildPod({ ...request, ...marks, architecture, agentConfigMapName, options, pullPolicy });
   }

@@ -3,7 +3,7 @@ import type { EmitEvent } from '../events/emit-event.ts';
 import { Semaphore } from '../internal/semaphore.ts';
 import { TookTooLong, within } from '../internal/within.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { handleOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
+import { handleOf, storeClaimOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { AgentPool } from './agent-pool.ts';
@@ -26,6 +26,8 @@ export interface LabelledPod {
   /** The handle of the container or volume that the pod was created for. */
   readonly handle: string;
   readonly uid: string;
+  /** Whether it is a store pod: it has no row, and its handle is its name. */
+  readonly isStore: boolean;
 }
 
 /** A pod that may not exist. */
@@ -72,9 +74,10 @@ export class PodRemover {
     this.#listed = Math.max(this.#listed, listed.length);
     return listed.flatMap((metadata) => {
       const { name: podName, uid, deletionTimestamp } = metadata;
-      const [handle, workerName] = [handleOf(metadata), workerOf(metadata)];
+      const isStore = storeClaimOf(metadata) !== undefined;
+      const [handle, workerName] = [isStore ? podName : handleOf(metadata), workerOf(metadata)];
       const isWhole = handle !== undefined && workerName !== undefined;
-      return isWhole && deletionTimestamp === undefined ? [{ podName, workerName, handle, uid }] : [];
+      return isWhole && deletionTimestamp === undefined ? [{ podName, workerName, handle, uid, isStore }] : [];
     });
   }
 

@@ -7,6 +7,8 @@ export interface LabelFacts {
   readonly installationId: string;
   readonly workerName: string;
   readonly handle: string;
+  /** The claim of a store pod, which has no row and thus no handle. @defaultValue the pod has a row */
+  readonly storeClaim?: string | undefined;
   readonly metadata?: ContainerMetadata | undefined;
   /** Whether the pod is hermetic. A pod that is not has no label for it. */
   readonly hermetic?: boolean | undefined;
@@ -44,7 +46,9 @@ export function podMarks(facts: LabelFacts, prefix: string = defaultLabelPrefix)
   const values: Readonly<Record<string, string | undefined>> = {
     [identityKey('worker')]: facts.workerName,
     [identityKey('installation')]: facts.installationId,
-    [identityKey('handle')]: facts.handle,
+    ...(facts.storeClaim === undefined
+      ? { [identityKey('handle')]: facts.handle }
+      : { [identityKey('store')]: facts.storeClaim }),
     [`${prefix}/type`]: metadata.type ?? 'task',
     [`${prefix}/pipeline`]: metadata.pipelineName,
     [`${prefix}/job`]: metadata.jobName,
@@ -100,7 +104,12 @@ export function workerOf(marks: FoundMarks | undefined): string | undefined {
   return original(marks, 'worker');
 }
 
-function original(marks: FoundMarks | undefined, name: 'handle' | 'worker'): string | undefined {
+/** Returns the claim of a store pod. `undefined` if the pod is not a store pod. */
+export function storeClaimOf(marks: FoundMarks | undefined): string | undefined {
+  return original(marks, 'store');
+}
+
+function original(marks: FoundMarks | undefined, name: 'handle' | 'worker' | 'store'): string | undefined {
   const key = identityKey(name);
   return marks?.annotations?.[key] ?? marks?.labels?.[key];
 }
@@ -124,7 +133,7 @@ export function isLibraryKey(key: string): boolean {
   return key.startsWith(`${identityPrefix}/`) || key === managedByKey;
 }
 
-function identityKey(name: 'worker' | 'installation' | 'handle' | 'hermetic'): string {
+function identityKey(name: 'worker' | 'installation' | 'handle' | 'hermetic' | 'store'): string {
   return `${identityPrefix}/${name}`;
 }
 

@@ -4,8 +4,15 @@ import { InvalidSpecError } from '../../errors/caller.ts';
 import type { PodOptions } from '../../runtime/pod-options.ts';
 import { copyOf } from './copy-of.ts';
 
-/** Returns the security context of the pod. */
-export function podSecurityContext(options: PodOptions): V1PodSecurityContext {
+/**
+ * Returns the security context of the pod.
+ *
+ * @param fsGroupChangePolicy - when the kubelet changes the group of files. By default, always
+ */
+export function podSecurityContext(
+  options: PodOptions,
+  fsGroupChangePolicy?: 'OnRootMismatch',
+): V1PodSecurityContext {
   const {
     runAsUser,
     runAsGroup,
@@ -21,6 +28,7 @@ export function podSecurityContext(options: PodOptions): V1PodSecurityContext {
     ...(runAsUser === undefined ? {} : { runAsUser }),
     ...(runAsGroup === undefined ? {} : { runAsGroup }),
     ...(fsGroup === undefined ? {} : { fsGroup }),
+    ...(fsGroupChangePolicy === undefined ? {} : { fsGroupChangePolicy }),
     ...(supplementalGroups === undefined ? {} : { supplementalGroups: [...supplementalGroups] }),
     ...(seLinuxOptions === undefined ? {} : { seLinuxOptions: copyOf(seLinuxOptions) }),
   };

@@ -19,6 +19,8 @@ import { mainSecurityContext, podSecurityContext, sidecarSecurityContext } from 
 export const mainContainerName = 'main';
 /** The folder of the agent's state and volumes. */
 export const agentStatePath = '/.kw';
+/** The folder of the claim of a store pod. */
+export const archivesMountPath = '/.kw/archives';
 /** The folder of the agent's program. */
 export const agentMountPath = '/.kw-agent';
 /** The command of every exec. Contains only constants, because URLs are logged. */
@@ -49,6 +51,8 @@ export interface PodRequest {
   readonly volumesLimitBytes?: number | undefined;
   readonly secretEnv?: Readonly<Record<string, SecretKey>> | undefined;
   readonly secretMounts?: readonly PlannedSecretMount[] | undefined;
+  /** The claim that a store pod has at `archivesMountPath`. @defaultValue not a store pod */
+  readonly storeClaim?: string | undefined;
   readonly sidecars: readonly SidecarSpec[];
   readonly privileged: boolean;
   /** Whether the pod must not send. @defaultValue false */
@@ -91,6 +95,7 @@ export interface PlannedSecretMount {
 
 const stateVolume = 'kw-state';
 const agentVolume = 'kw-agent';
+const archivesVolume = 'kw-archives';
 const terminationGraceSeconds = 10;
 
 /**
@@ -137,7 +142,7 @@ function ownPod(plan: PodPlan): Pod {
     },
     spec: {
       ...placement(plan.architecture, options),
-      ...lifeAndRights(options, plan.hermetic),
+      ...lifeAndRights(options, plan),
       containers: [mainContainer(plan), ...plan.sidecars.map((sidecar) => sidecarContainer(plan, sidecar))],
       volumes: podVolumes(plan),
     },
@@ -169,7 +174,10 @@ function pulled(
   return { image, imagePullPolicy: hasDigest && policy === 'Always' ? 'IfNotPresent' : policy };
 }
 
-function lifeAndRights(options: PodOptions, hermetic = false): Partial<V1PodSpec> {
+function lifeAndRights(
+  options: PodOptions,
+  { hermetic = false, storeClaim }: Pick<PodPlan, 'hermetic' | 'storeClaim'>,
+): Partial<V1PodSpec> {
   const { serviceAccountName, imagePullSecrets = [], automountServiceAccountToken = false, hostUsers } = options;
   const { restartPolicy = 'Always' } = options;
   return {
@@ -184,17 +192,19 @@ function lifeAndRights(options: PodOptions, hermetic = false): Partial<V1PodSpec
       ? {}
       : { imagePullSecrets: [...new Set(imagePullSecrets)].map((name) => ({ name })) }),
     ...(hostUsers === undefined ? {} : { hostUsers }),
-    securityContext: podSecurityContext(options),
+    // A store may have very many files, whose group the kubelet would change at each start.
+    securityContext: podSecurityContext(options, storeClaim === undefined ? undefined : 'OnRootMismatch'),
   };
 }
 
-function podVolumes({ agentConfigMapName, volumesLimitBytes, secretMounts = [] }: PodPlan): V1Volume[] {
+function podVolumes({ agentConfigMapName, volumesLimitBytes, storeClaim, secretMounts = [] }: PodPlan): V1Volume[] {
   return [
     {
       name: stateVolume,
       emptyDir: volumesLimitBytes === undefined ? {} : { sizeLimit: String(volumesLimitBytes) },
     },
     { name: agentVolume, configMap: { name: agentConfigMapName, defaultMode: 0o555 } },
+    ...(storeClaim === undefined ? [] : [{ name: archivesVolume, persistentVolumeClaim: { claimName: storeClaim } }]),
     ...secretMounts.map(({ secretName, mode, optional }, index) => ({
       name: secretVolume(index),
       secret: { secretName, defaultMode: mode, ...(optional === undefined ? {} : { optional }) },
@@ -207,7 +217,7 @@ function secretVolume(index: number): string {
 }
 
 function mainContainer(plan: PodPlan): V1Container {
-  const { secretEnv = {}, secretMounts = [] } = plan;
+  const { secretEnv = {}, secretMounts = [], storeClaim } = plan;
   const env = secretVariables(secretEnv);
   return {
     name: mainContainerName,
@@ -219,6 +229,7 @@ function mainContainer(plan: PodPlan): V1Container {
     volumeMounts: [
       { name: stateVolume, mountPath: agentStatePath },
       { name: agentVolume, mountPath: agentMountPath, readOnly: true },
+      ...(storeClaim === undefined ? [] : [{ name: archivesVolume, mountPath: archivesMountPath }]),
       ...outerFirst([
         ...volumeMounts(plan.volumes, false),
         ...secretMounts.map(({ mountPath }, index) => ({ name: secretVolume(index), mountPath, readOnly: true })),
