@@ -73,8 +73,8 @@ export class FrameDownload extends DownloadOperation {
     return this.#result;
   }
 
-  /** As `ArchiveFrames.passed`. */
-  passed({ rawLength }: ArchiveFrame): void {
+  /** Reports that the frame was passed on. */
+  passed({ rawLength }: DataFrame): void {
     this.consumed(rawLength);
   }
 
