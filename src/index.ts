@@ -271,6 +271,7 @@ export type {
   WindowSize,
 } from './runtime/process.ts';
 export type { ProcessInfo, ProcessOutcome, ProcessState } from './runtime/process-info.ts';
+export type { PvcStoreOptions, StorePodOptions } from './runtime/pvc-store-options.ts';
 export type {
   ReapableConfigMap,
   ReapableContainer,

@@ -20,8 +20,6 @@ export interface TransferFacts {
   readonly errno?: string | undefined;
   /** The number of raw bytes that were transferred before the failure. */
   readonly bytes?: number | undefined;
-  /** The name of the archive store that the failure is about, if it is about one. */
-  readonly store?: string | undefined;
 }
 
 /**
@@ -45,8 +43,6 @@ export abstract class TransferError extends KubernetesWorkerError {
   readonly errno: string | undefined;
   /** The number of raw bytes that were transferred before the failure. */
   readonly bytes: number | undefined;
-  /** The name of the archive store that the failure is about, if it is about one. */
-  readonly store: string | undefined;
 
   constructor(what: string, facts: TransferFacts, retryable: boolean, options?: ErrorOptions) {
     super(`${describe(facts)}${what}`, retryable, options);
@@ -57,7 +53,6 @@ export abstract class TransferError extends KubernetesWorkerError {
     this.entry = facts.entry;
     this.errno = facts.errno;
     this.bytes = facts.bytes;
-    this.store = facts.store;
   }
 }
 
@@ -226,11 +221,18 @@ export class NotPermittedError extends TransferError {
 export class DiskFullError extends TransferError {
   /** The stable code of this class. */
   override readonly code = 'KW_ERR_DISK_FULL';
+  /** The name of the archive store that is full, if it is not a node. */
+  readonly store: string | undefined;
 
-  constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
+  constructor(
+    facts: TransferFacts & { readonly store?: string | undefined },
+    detail: string,
+    options?: ErrorOptions,
+  ) {
     const { store } = facts;
     const where = store === undefined ? "disk full on the pod's node" : `store ${JSON.stringify(store)} is full`;
     super(`${where}: ${detail}`, facts, false, options);
+    this.store = store;
   }
 }
 

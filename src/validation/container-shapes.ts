@@ -27,8 +27,8 @@ import { podOptions } from './pod-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
 const amounts = { cpuMilli: optionalNumber, memoryBytes: optionalNumber, ephemeralStorageBytes: optionalNumber };
-const limits = v.optional(v.strictObject(amounts satisfies FieldsOf<ContainerLimits>));
-const requests = v.optional(v.strictObject(amounts satisfies FieldsOf<ContainerRequests>));
+export const limits: v.GenericSchema = v.optional(v.strictObject(amounts satisfies FieldsOf<ContainerLimits>));
+export const requests: v.GenericSchema = v.optional(v.strictObject(amounts satisfies FieldsOf<ContainerRequests>));
 
 const secretEnv = v.optional(
   v.record(

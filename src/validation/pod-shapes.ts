@@ -12,6 +12,7 @@ import type {
   TopologySpreadConstraint,
 } from '../runtime/affinity.ts';
 import type { PodOptions, PodOwnerReference, PodSeLinuxOptions, PodToleration } from '../runtime/pod-options.ts';
+import type { StorePodOptions } from '../runtime/pvc-store-options.ts';
 import {
   optionalBoolean,
   optionalNumber,
@@ -100,7 +101,7 @@ const ownerReference = v.strictObject({
   blockOwnerDeletion: optionalBoolean,
 } satisfies FieldsOf<PodOwnerReference>);
 
-export const podOptions: v.GenericSchema = v.strictObject({
+const podEntries = {
   serviceAccountName: optionalText,
   automountServiceAccountToken: optionalBoolean,
   imagePullSecrets: optionalTexts,
@@ -134,4 +135,20 @@ export const podOptions: v.GenericSchema = v.strictObject({
   restartPolicy: v.optional(v.picklist(['Always', 'OnFailure'])),
   ownerReferences: v.optional(v.array(ownerReference)),
   overlay: v.optional(podOverlay),
-} satisfies FieldsOf<PodOptions>);
+} satisfies FieldsOf<PodOptions>;
+
+export const podOptions: v.GenericSchema = v.strictObject(podEntries);
+
+export const storePodOptions: v.GenericSchema = v.strictObject({
+  affinity: podEntries.affinity,
+  annotations: podEntries.annotations,
+  imagePullSecrets: podEntries.imagePullSecrets,
+  labels: podEntries.labels,
+  nodeSelector: podEntries.nodeSelector,
+  priorityClassName: podEntries.priorityClassName,
+  runtimeClassName: podEntries.runtimeClassName,
+  seLinuxOptions: podEntries.seLinuxOptions,
+  serviceAccountName: podEntries.serviceAccountName,
+  supplementalGroups: podEntries.supplementalGroups,
+  tolerations: podEntries.tolerations,
+} satisfies FieldsOf<StorePodOptions>);

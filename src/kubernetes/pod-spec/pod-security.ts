@@ -9,10 +9,7 @@ import { copyOf } from './copy-of.ts';
  *
  * @param fsGroupChangePolicy - when the kubelet changes the group of files. By default, always
  */
-export function podSecurityContext(
-  options: PodOptions,
-  fsGroupChangePolicy?: 'OnRootMismatch',
-): V1PodSecurityContext {
+export function podSecurityContext(options: PodOptions, fsGroupChangePolicy?: 'OnRootMismatch'): V1PodSecurityContext {
   const {
     runAsUser,
     runAsGroup,

@@ -267,6 +267,15 @@ describe('Reaper', () => {
       sinon.assert.calledOnceWithMatch(remove, 'pod-b', 'b', { uid: 'uid-b' });
     });
 
+    it('deletes the store pod of a worker that no longer exists, and never that of another worker or its own', async () => {
+      const storePod = (name: string, worker?: string) => ({ ...pod(name, worker), isStore: true });
+      list.resolves([storePod('own'), storePod('other', 'other'), storePod('left', 'deleted')]);
+      queries.unknownWorkers.withArgs(['other', 'deleted']).resolves(['deleted']);
+      queries.unknownHandles.callsFake(async (handles) => handles);
+      expect(await reap()).to.include({ deletedPods: 1 });
+      sinon.assert.calledOnceWithMatch(remove, 'pod-left', 'left', { uid: 'uid-left' });
+    });
+
     it('asks for workers after the list', async () => {
       list.resolves([pod('b', 'other')]);
       await reap();

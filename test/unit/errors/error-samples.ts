@@ -45,7 +45,10 @@ export const samples: {
       new library.CredentialsUnavailableError('plug-in aws', 'exit status 1', { retryable, stderr: 'no session' }),
   ),
   KW_ERR_DIGEST_MISMATCH: [new library.DigestMismatchError(download, 'the agent sent 4096 bytes, 4000 arrived')],
-  KW_ERR_DISK_FULL: [new library.DiskFullError(upload, 'write: ENOSPC')],
+  KW_ERR_DISK_FULL: [
+    new library.DiskFullError(upload, 'write: ENOSPC'),
+    new library.DiskFullError({ store: 'pvc' }, 'write: ENOSPC'),
+  ],
   KW_ERR_EXECUTABLE_FORMAT: [new library.ExecutableFormatError(processFacts, '/bin/tool')],
   KW_ERR_EXECUTABLE_NOT_FOUND: [new library.ExecutableNotFoundError(processFacts, 'tool')],
   KW_ERR_EXEC_CONNECTION_LOST: [
@@ -118,7 +121,10 @@ export const samples: {
   KW_ERR_STORE_DENIED: [
     new library.StoreDeniedError({ store: 's3', key: 'i/00/a-1.tar.zst' }, 's3:PutObject', 'AccessDenied'),
   ],
-  KW_ERR_STORE_NOT_CONFIGURED: [new library.StoreNotConfiguredError('s3')],
+  KW_ERR_STORE_NOT_CONFIGURED: [
+    new library.StoreNotConfiguredError('s3'),
+    new library.StoreNotConfiguredError('pvc', 'claim ci/archives does not exist'),
+  ],
   KW_ERR_STORE_UNAVAILABLE: [new library.StoreUnavailableError({ store: 's3' }, 'connect ECONNREFUSED 127.0.0.1:7070')],
   KW_ERR_TOO_MANY_REQUESTS: [
     new library.TooManyRequestsError(call, 1000),

@@ -38,7 +38,10 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_DIGEST_MISMATCH: [
     'download from volume v-1 in pod kw-1: the two ends have different bytes: the agent sent 4096 bytes, 4000 arrived',
   ],
-  KW_ERR_DISK_FULL: ["upload to volume v-1 in pod kw-1 after 4096 bytes: disk full on the pod's node: write: ENOSPC"],
+  KW_ERR_DISK_FULL: [
+    "upload to volume v-1 in pod kw-1 after 4096 bytes: disk full on the pod's node: write: ENOSPC",
+    'store "pvc" is full: write: ENOSPC',
+  ],
   KW_ERR_EXECUTABLE_FORMAT: [
     'process task in container c-1: cannot execute "/bin/tool": it is for another architecture, or a script without #!',
   ],
@@ -111,7 +114,10 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'container c-1 of owner "build-step/4711/test" has another specification: finish the owner first, use another owner, or pass onSpecChange: "keep"',
   ],
   KW_ERR_STORE_DENIED: ['store "s3" (archive i/00/a-1.tar.zst) refuses s3:PutObject: AccessDenied'],
-  KW_ERR_STORE_NOT_CONFIGURED: ['artifact store "s3" is not configured on this worker'],
+  KW_ERR_STORE_NOT_CONFIGURED: [
+    'artifact store "s3" is not configured on this worker',
+    'artifact store "pvc" is not configured on this worker: claim ci/archives does not exist',
+  ],
   KW_ERR_STORE_UNAVAILABLE: ['store "s3" is unavailable: connect ECONNREFUSED 127.0.0.1:7070'],
   KW_ERR_TOO_MANY_REQUESTS: [
     'cannot create pods in namespace ci: too many requests (429); retry after 1000 ms',

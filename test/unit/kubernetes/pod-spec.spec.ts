@@ -56,6 +56,20 @@ describe('buildPod', () => {
     expect(agentConnectCommand).to.deep.equal(['/.kw-agent/agent', 'connect', '/.kw']);
   });
 
+  it('mounts the claim of a store pod in the state of the agent, and changes the group of its files once', () => {
+    const pod = buildPod({ ...plain, storeClaim: 'data', options: { fsGroup: 65_532 } });
+    expect(pod.spec!.volumes).to.deep.include({ name: 'kw-archives', persistentVolumeClaim: { claimName: 'data' } });
+    expect(main(pod).volumeMounts).to.deep.equal([
+      { name: 'kw-state', mountPath: '/.kw' },
+      { name: 'kw-agent', mountPath: '/.kw-agent', readOnly: true },
+      { name: 'kw-archives', mountPath: '/.kw/archives' },
+    ]);
+    expect(pod.spec!.securityContext).to.include({ fsGroup: 65_532, fsGroupChangePolicy: 'OnRootMismatch' });
+    expect(buildPod({ ...plain, options: { fsGroup: 1 } }).spec!.securityContext).not.to.have.property(
+      'fsGroupChangePolicy',
+    );
+  });
+
   it('returns the same pod for the same plan, and shares no object with it', () => {
     const pod = buildPod(plain);
     pod.metadata!.labels!['a'] = 'changed';

@@ -192,6 +192,37 @@ describe('PodLauncher', () => {
     });
   }
 
+  describe('with a store pod', () => {
+    const store: LaunchRequest = { ...request, podName: 'store-c', handle: 'store-c', storeClaim: 'c' };
+    const existing = (labels: Readonly<Record<string, string>>): void => {
+      cluster.createPod.rejects(new ConflictError(facts, 'exists'));
+      cluster.getPod.resolves({ metadata: { uid: 'uid-1', labels } });
+    };
+
+    it('labels it with its claim, and with no handle, which would have a row', async () => {
+      cluster.createPod.resolves(created);
+      await launcher.launch(store);
+      const { labels } = (cluster.createPod.firstCall.args[0] as Pod).metadata!;
+      expect(labels).to.include({ 'kubernetes-worker/store': 'c', 'kubernetes-worker/worker': 'w' });
+      expect(labels).not.to.have.property('kubernetes-worker/handle');
+    });
+
+    it('adopts the one that another host of the worker has created', async () => {
+      existing({ 'kubernetes-worker/store': 'c', 'kubernetes-worker/worker': 'w' });
+      expect(await launcher.launch(store)).to.equal('uid-1');
+    });
+
+    for (const labels of [
+      { 'kubernetes-worker/store': 'other', 'kubernetes-worker/worker': 'w' },
+      { 'kubernetes-worker/store': 'c', 'kubernetes-worker/worker': 'other' },
+      { 'kubernetes-worker/handle': 'store-c', 'kubernetes-worker/worker': 'w' },
+    ])
+      it(`does not adopt a pod with the labels ${Object.values(labels).join(' and ')}`, async () => {
+        existing(labels);
+        expect(await rejection(launcher.launch(store))).to.be.instanceOf(ConflictError);
+      });
+  });
+
   for (const error of [new ForbiddenError(facts, 'no'), new AdmissionDeniedError(facts, 'violates PodSecurity')]) {
     it(`rejects at once with ${error.code} [A18]`, async () => {
       cluster.createPod.rejects(error);

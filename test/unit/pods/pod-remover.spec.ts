@@ -88,10 +88,12 @@ describe('PodRemover', () => {
       { name: 'ending', uid: 'r', labels, deletionTimestamp: new Date(0) },
       { name: 'unmarked', uid: 's' },
       { name: 'without-worker', uid: 't', labels: { 'kubernetes-worker/handle': 'h' } },
+      { name: 'store-c', uid: 'x', labels: { 'kubernetes-worker/store': 'c', 'kubernetes-worker/worker': 'w' } },
     ]);
     expect(await remover.list()).to.deep.equal([
-      { podName: 'p', workerName: 'w', handle: 'h', uid: 'u' },
-      { podName: 'q', workerName: 'a long name', handle: 'h', uid: 'v' },
+      { podName: 'p', workerName: 'w', handle: 'h', uid: 'u', isStore: false },
+      { podName: 'q', workerName: 'a long name', handle: 'h', uid: 'v', isStore: false },
+      { podName: 'store-c', workerName: 'w', handle: 'store-c', uid: 'x', isStore: true },
     ]);
   });
 
