@@ -154,6 +154,7 @@ const mayNotImport = {
   'src/worker/notices/**': ['worker/*.ts'],
   'src/worker/output/**': ['worker/*.ts'],
   'src/worker/retention/**': ['worker/*.ts'],
+  'src/worker/volumes/**': ['worker/*.ts'],
   'src/embedded/objects/**': ['embedded/{isolation,kubelet,server}/**'],
   'src/embedded/isolation/**': ['embedded/{objects,kubelet,server}/**'],
   'src/embedded/kubelet/**': ['embedded/server/**'],

@@ -29,6 +29,8 @@ import { abortOptions, streamSource, text } from '../validation/common-shapes.ts
 import { checkShape } from '../validation/shape.ts';
 import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
 import type { OpenStream, OpenStreams } from './retention/open-streams.ts';
+import { PodContent } from './volumes/pod-content.ts';
+import { isWhole, type TakeOptions, type VolumeContent } from './volumes/volume-content.ts';
 
 export interface VolumeComponents {
   readonly volumes: VolumeRepository;
@@ -40,18 +42,6 @@ export interface VolumeComponents {
   /** Runs the work of a call that `Worker.close` aborts and awaits. */
   readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
   readonly emit: EmitEvent;
-}
-
-/** The lease under which a volume is filled while its container is being created. */
-export interface FillingLease {
-  readonly holder: string;
-  readonly generation: number;
-}
-
-export interface TakeOptions extends AbortOptions {
-  readonly lease?: FillingLease | undefined;
-  /** Called with the number of bytes of the raw archive that the store has received so far. */
-  readonly progress?: ((rawBytes: number) => void) | undefined;
 }
 
 /**
@@ -74,10 +64,10 @@ export class StoredVolume implements Volume {
   readonly handle: string;
   readonly source: string;
   readonly #location: StoreLocation;
+  readonly #content: VolumeContent;
   readonly #volumes: VolumeRepository;
   readonly #store: ArtifactStore;
   readonly #streams: VolumeComponents['streams'];
-  readonly #retry: VolumeComponents['retry'];
   readonly #isArtifact: boolean;
   readonly #caches: VolumeComponents['caches'];
   readonly #holding: VolumeComponents['holding'];
@@ -91,11 +81,11 @@ export class StoredVolume implements Volume {
     this.handle = record.handle;
     this.source = record.workerName;
     this.#location = record.location;
+    this.#content = new PodContent(record, components);
     this.#sizeBytes = record.sizeBytes;
     this.#volumes = components.volumes;
     this.#store = components.store;
     this.#streams = components.streams;
-    this.#retry = components.retry;
     this.#isArtifact = record.kind === 'artifact';
     this.#caches = components.caches;
     this.#holding = components.holding;
@@ -123,11 +113,11 @@ export class StoredVolume implements Volume {
     options: StreamInOptions & TakeOptions,
     decodeOptions: DecodeOptions,
   ): Promise<StreamResult> {
-    const { lease, progress, ...given } = options;
+    const { signal, lease, progress, expandedLimitBytes } = options;
     const decoder = new SourceDecoder(source, decodeOptions);
-    const receiving = { ...given, generation: lease?.generation, progress, isProven: () => decoder.isProven };
-    const received = await decoder.close(() => this.#store.receive(this.#location, path, decoder.archive, receiving));
-    await this.#markReady(path, received, options);
+    const filling = { signal, lease, progress, expandedLimitBytes, isProven: () => decoder.isProven };
+    const received = await decoder.close(() => this.#content.receive(path, decoder.archive, filling));
+    this.#filled(path, received);
     return {
       bytes: decoder.encodedBytes,
       rawBytes: received.rawBytes,
@@ -141,21 +131,15 @@ export class StoredVolume implements Volume {
    * without decoding; the caller keeps the reaper from the artifact. Resolves with the size of the raw
    * archive when the content is ready.
    */
-  async takeFrom(
-    artifact: Artifact,
-    { signal, lease, progress }: TakeOptions = {},
-  ): Promise<Pick<ReceivedArchive, 'rawBytes'>> {
-    if (!(artifact instanceof StoredVolume) || artifact.#store !== this.#store) {
+  async takeFrom(artifact: Artifact, options: TakeOptions = {}): Promise<Pick<ReceivedArchive, 'rawBytes'>> {
+    const taken = artifact instanceof StoredVolume ? await this.#content.take(artifact.#content, options) : undefined;
+    if (taken === undefined) {
+      const { signal } = options;
       const open = (): Promise<Readable> => artifact.streamOut('.', { signal });
-      return await this.#streamIn('.', open, { signal, lease, progress }, this.#check('.', open, { signal }));
+      return await this.#streamIn('.', open, options, this.#check('.', open, { signal }));
     }
-    const copied = await this.#store.copy(artifact.#location, this.#location, {
-      signal,
-      generation: lease?.generation,
-      progress,
-    });
-    await this.#markReady('.', copied, { signal, lease });
-    return copied;
+    this.#filled('.', taken);
+    return taken;
   }
 
   async streamOut(path: string, options: StreamOutOptions = {}): Promise<Readable> {
@@ -196,7 +180,7 @@ export class StoredVolume implements Volume {
    */
   async #send(path: string, stream: OpenStream, { signal }: AbortOptions): Promise<SentArchive> {
     try {
-      const sent = await this.#store.send(this.#location, path, { signal });
+      const sent = await this.#content.send(path, { signal });
       const { archive } = sent;
       archive.once('close', () => void stream.close());
       // The archive has no other listener yet.
@@ -285,14 +269,8 @@ export class StoredVolume implements Volume {
     }
   }
 
-  /**
-   * Marks the content ready. Tries at least once, even after an abort, because the content exists.
-   */
-  async #markReady(path: string, { digest, rawBytes }: ReceivedArchive, { signal, lease }: TakeOptions): Promise<void> {
-    const isWhole = path === '' || path === '.' || path === '/';
-    const content = isWhole ? { digest, sizeBytes: rawBytes } : undefined;
-    if (isWhole) this.#sizeBytes = rawBytes;
-    await this.#retry(() => this.#volumes.markReady(this.handle, content, { holder: lease?.holder }), { signal });
+  #filled(path: string, { digest, rawBytes }: ReceivedArchive): void {
+    if (isWhole(path)) this.#sizeBytes = rawBytes;
     this.#emit({ kind: 'volume-filled', handle: this.handle, path, rawBytes, digest });
   }
 }

@@ -336,9 +336,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an input that is complete is streamed again after an outage',
-    file: 'src/worker/stored-volume.ts',
-    find: 'await this.#retry(() => this.#volumes.markReady(this.handle, content, { holder: lease?.holder }), { signal });',
-    replace: 'await this.#volumes.markReady(this.handle, content, { holder: lease?.holder, signal });',
+    file: 'src/worker/volumes/pod-content.ts',
+    find: 'await retry(() => volumes.markReady(this.#volume.handle, content, { holder: lease?.holder }), { signal });',
+    replace:
+      'void retry;\n    await volumes.markReady(this.#volume.handle, content, { holder: lease?.holder, signal });',
     killedBy: { specs: ['test/unit/worker/stored-volume.spec.ts'] },
   },
   {

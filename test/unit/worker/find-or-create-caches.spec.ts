@@ -5,7 +5,7 @@ import { PodDeletedError } from '../../../src/errors/pod.ts';
 import { VolumeDisappearedError } from '../../../src/errors/repository.ts';
 import { DiskFullError } from '../../../src/errors/transfer.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
-import type { TakeOptions } from '../../../src/worker/stored-volume.ts';
+import type { TakeOptions } from '../../../src/worker/volumes/volume-content.ts';
 import { CreationRig, found, input } from '../../support/creation/creation-rig.ts';
 import { rejection } from '../../support/rejection.ts';
 

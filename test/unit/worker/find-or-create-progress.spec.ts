@@ -5,7 +5,7 @@ import { PodDeletedError } from '../../../src/errors/pod.ts';
 import { LeaseLostError } from '../../../src/errors/repository.ts';
 import type { Pod } from '../../../src/kubernetes/cluster.ts';
 import type { LaunchOptions } from '../../../src/pods/pod-launcher.ts';
-import type { TakeOptions } from '../../../src/worker/stored-volume.ts';
+import type { TakeOptions } from '../../../src/worker/volumes/volume-content.ts';
 import { Collector } from '../../contract/worker/setup.ts';
 import { CreationRig, found, input } from '../../support/creation/creation-rig.ts';
 import { rejection } from '../../support/rejection.ts';

@@ -1,0 +1,58 @@
+import type { VolumeRecord } from '../../repository/records.ts';
+import type { VolumeRepository } from '../../repository/volume-repository.ts';
+import type { AbortOptions } from '../../runtime/options.ts';
+import type { StreamSource } from '../../runtime/volume.ts';
+import type { ArtifactStore, ReceivedArchive, SentArchive } from '../../stores/artifact-store.ts';
+import { type FillOptions, isWhole, type TakeOptions, type VolumeContent } from './volume-content.ts';
+
+export interface PodContentComponents {
+  readonly volumes: Pick<VolumeRepository, 'markReady'>;
+  readonly store: ArtifactStore;
+  /** Runs work on the database, and retries it after retryable errors. */
+  readonly retry: (work: () => Promise<void>, options: AbortOptions) => Promise<void>;
+}
+
+/** The content of an open volume: it is at a place of an artifact store, and may change. */
+export class PodContent implements VolumeContent {
+  readonly #volume: Pick<VolumeRecord, 'handle' | 'location'>;
+  readonly #components: PodContentComponents;
+
+  constructor(volume: Pick<VolumeRecord, 'handle' | 'location'>, components: PodContentComponents) {
+    this.#volume = volume;
+    this.#components = components;
+  }
+
+  async receive(path: string, archive: StreamSource, options: FillOptions = {}): Promise<ReceivedArchive> {
+    const { lease, ...receiving } = options;
+    const received = await this.#components.store.receive(this.#volume.location, path, archive, {
+      ...receiving,
+      generation: lease?.generation,
+    });
+    await this.#markReady(path, received, options);
+    return received;
+  }
+
+  /** Within one store the bytes are copied directly, without decoding. */
+  async take(from: VolumeContent, options: TakeOptions = {}): Promise<ReceivedArchive | undefined> {
+    const { store } = this.#components;
+    if (!(from instanceof PodContent) || from.#components.store !== store) return undefined;
+    const { signal, lease, progress } = options;
+    const copying = { signal, generation: lease?.generation, progress };
+    const copied = await store.copy(from.#volume.location, this.#volume.location, copying);
+    await this.#markReady('.', copied, options);
+    return copied;
+  }
+
+  async send(path: string, { signal }: AbortOptions = {}): Promise<SentArchive> {
+    return await this.#components.store.send(this.#volume.location, path, { signal });
+  }
+
+  /**
+   * Marks the content ready. Tries at least once, even after an abort, because the content exists.
+   */
+  async #markReady(path: string, { digest, rawBytes }: ReceivedArchive, { signal, lease }: TakeOptions): Promise<void> {
+    const { volumes, retry } = this.#components;
+    const content = isWhole(path) ? { digest, sizeBytes: rawBytes } : undefined;
+    await retry(() => volumes.markReady(this.#volume.handle, content, { holder: lease?.holder }), { signal });
+  }
+}
