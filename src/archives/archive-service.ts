@@ -26,12 +26,21 @@ export interface SavedVolume {
   readonly archive: ArchiveReference;
   /** Whether the archive existed, so that no bytes moved. */
   readonly isUnchanged: boolean;
+  /**
+   * Whether the archive is the content of the volume now. `false` if the volume has another archive
+   * than the given, or is live no more; the reaper then deletes an archive without a reference.
+   */
+  readonly isContent: boolean;
 }
 
 /** The result of writing a host's archive. */
 export interface WrittenVolume {
   readonly archive: ArchiveReference;
   readonly entries: number;
+  /** As `GivenArchive.isPlain`. */
+  readonly isPlain: boolean;
+  /** As `SavedVolume.isContent`. An archive that is not plain never becomes the content. */
+  readonly isContent: boolean;
 }
 
 /**
@@ -50,7 +59,11 @@ export interface ArchiveService {
     storeName: string,
     options: SaveOptions & { readonly candidates?: readonly ArchiveReference[] | undefined },
   ): Promise<SavedVolume>;
-  /** Writes a raw tar archive of the host, and makes it the content of an artifact volume. */
+  /**
+   * Writes a raw tar archive of the host, and makes it the content of an artifact volume if it is
+   * plain. Otherwise the archive is ready without a reference: the caller loads it into a pod, and
+   * saves it from there.
+   */
   write(
     volume: { readonly handle: string; readonly archive: ArchiveReference | undefined },
     storeName: string,
