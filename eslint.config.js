@@ -64,7 +64,7 @@ const mayImport = {
     'repository/*.ts',
     'internal/**',
     'kubernetes/pod-spec/pod-mount-path.ts',
-    'stores/artifact-store.ts',
+    'stores/{artifact-store,temporary-volume}.ts',
     'runtime/**',
     'errors/**',
   ],

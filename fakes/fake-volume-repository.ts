@@ -32,6 +32,12 @@ export class FakeVolumeRepository implements VolumeRepository {
     'FakeVolumeRepository.markReady',
     async () => {},
   );
+  readonly setTimeToLive: StubOf<VolumeRepository['setTimeToLive']> = stubOf<VolumeRepository['setTimeToLive']>(
+    'FakeVolumeRepository.setTimeToLive',
+    async () => {
+      throw new UnstubbedCallError('FakeVolumeRepository', 'setTimeToLive');
+    },
+  );
   readonly expire: StubOf<VolumeRepository['expire']> = stubOf<VolumeRepository['expire']>(
     'FakeVolumeRepository.expire',
     async () => false,

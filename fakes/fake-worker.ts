@@ -65,6 +65,18 @@ export class FakeWorker implements Worker {
   readonly [Symbol.asyncDispose]: StubOf<Worker[typeof Symbol.asyncDispose]> = stubOf<
     Worker[typeof Symbol.asyncDispose]
   >('FakeWorker.[Symbol.asyncDispose]', async () => {});
+  readonly createArtifact: StubOf<Worker['createArtifact']> = stubOf<Worker['createArtifact']>(
+    'FakeWorker.createArtifact',
+    async () => {
+      throw new UnstubbedCallError('FakeWorker', 'createArtifact');
+    },
+  );
+  readonly copyArtifact: StubOf<Worker['copyArtifact']> = stubOf<Worker['copyArtifact']>(
+    'FakeWorker.copyArtifact',
+    async () => {
+      throw new UnstubbedCallError('FakeWorker', 'copyArtifact');
+    },
+  );
   readonly findResourceCache: StubOf<Worker['findResourceCache']> = stubOf<Worker['findResourceCache']>(
     'FakeWorker.findResourceCache',
     async () => {},

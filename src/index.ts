@@ -192,6 +192,12 @@ export type {
   TopologySpreadConstraint,
 } from './runtime/affinity.ts';
 export type {
+  ArtifactVolume,
+  CopyArtifactOptions,
+  CreateArtifactOptions,
+  WorkerArtifacts,
+} from './runtime/artifacts.ts';
+export type {
   InitializeCacheOptions,
   InitializeStreamedCacheOptions,
   InvalidateCacheOptions,
@@ -312,7 +318,6 @@ export type {
   VolumeStatus,
 } from './runtime/volume.ts';
 export type {
-  ArtifactVolume,
   ContainerWithMounts,
   DeletePodNow,
   FindOrCreateContainerOptions,

@@ -43,6 +43,7 @@ import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
 import { checkOptions, type KubernetesWorkerOptions, keepingOf, withDefaults } from './worker-options.ts';
 import { composeRegistrar } from './worker-registrar.ts';
+import { temporaryVolumes } from './worker-volumes.ts';
 
 const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
 
@@ -248,6 +249,15 @@ function compose(
   });
   const reapSoon = (): void => reapLoop?.hurry();
   const streams = new OpenStreams({ streams: repository.streams, newId: randomUUID, clock, logger, reapSoon });
+  const temporary = temporaryVolumes({
+    workerName: name,
+    repository,
+    pods,
+    store: podStore,
+    leaseMs: podLeaseMs,
+    clock,
+    logger,
+  });
   const caches = composeCaches({
     workerName: name,
     repository,
@@ -281,7 +291,7 @@ function compose(
     privilegedTeams: options.privilegedTeams ?? [],
     stores,
     podStore,
-    artifactStore: podStore,
+    temporary,
     caches,
     reaper,
     streams,
@@ -311,7 +321,6 @@ function compose(
     logger,
     artifactTimeToLiveMs,
     hijackGraceMs,
-    artifactLeaseMs: podLeaseMs,
     events,
     placement,
     close,

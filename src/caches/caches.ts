@@ -9,10 +9,11 @@ import type {
 } from '../runtime/caches.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
-import { type CacheCopyComponents, type CacheSource, withCopy } from './cache-copies.ts';
+import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
+import { type CacheSource, withCopy } from './cache-copies.ts';
 import { resourceCacheKey, taskCacheKey } from './cache-keys.ts';
 
-export interface CachesComponents extends CacheCopyComponents {
+export interface CachesComponents extends TemporaryVolumeComponents {
   readonly caches: CacheRepository;
   /** All stores, by name. */
   readonly stores: ReadonlyMap<string, ArtifactStore>;

@@ -75,6 +75,16 @@ export interface VolumeRepository {
    */
   markReady(handle: string, content: VolumeContent | undefined, options?: MarkReadyOptions): Promise<void>;
   /**
+   * Sets the time to live of an artifact volume that is `created`: it expires this long from now, and
+   * from each later use.
+   */
+  setTimeToLive(
+    workerName: string,
+    handle: string,
+    timeToLiveMs: number,
+    options?: AbortOptions,
+  ): Promise<VolumeRecord>;
+  /**
    * Moves an artifact volume to `destroying`. Returns `false` if no such artifact volume exists.
    * Idempotent.
    */

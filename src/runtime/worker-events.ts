@@ -205,8 +205,8 @@ export interface VolumeCreated {
   readonly kind: 'volume-created';
   /** The handle of the volume. */
   readonly handle: string;
-  /** The team of the volume. */
-  readonly teamId: string;
+  /** The team of the volume. `undefined` if it belongs to none. */
+  readonly teamId: string | undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 
+import type { ArtifactVolume, WorkerArtifacts } from './artifacts.ts';
 import type { WorkerCaches } from './caches.ts';
 import type { CheckOptions, CheckReport } from './check.ts';
 import type { Container, ContainerMetadata, ContainerOwner, ContainerSpec } from './container.ts';
@@ -158,18 +159,6 @@ export interface StepDelegate {
 }
 
 /**
- * A new volume that belongs to no container, and when it expires.
- *
- * @public
- */
-export interface ArtifactVolume {
-  /** The empty volume. */
-  readonly volume: Volume;
-  /** When the reaper may delete the volume, by the database's clock. */
-  readonly expiresAt: Date;
-}
-
-/**
  * Creates and finds containers and volumes in one namespace of one cluster.
  *
  * Every object that a worker returns is a façade over the database and the cluster: it holds
@@ -186,6 +175,7 @@ export interface ArtifactVolume {
  */
 export interface Worker
   extends AsyncDisposable,
+    WorkerArtifacts,
     WorkerCaches,
     WorkerEvents,
     WorkerLifecycle,

@@ -6,15 +6,8 @@ import type {
   InvalidateCacheOptions,
   TaskCacheKey,
 } from '../runtime/caches.ts';
-import { optionalSignal, text } from './common-shapes.ts';
+import { optionalMs, optionalSignal, text } from './common-shapes.ts';
 import type { FieldsOf } from './shape.ts';
-
-const optionalMs = v.optional(
-  v.pipe(
-    v.number(),
-    v.check((ms) => Number.isSafeInteger(ms) && ms > 0, 'a positive number of milliseconds'),
-  ),
-);
 
 export const taskCacheKey: v.GenericSchema = v.strictObject({
   job: text,

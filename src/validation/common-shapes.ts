@@ -14,6 +14,12 @@ export function withMethods(noun: string, names: readonly string[]): v.GenericSc
 export const text: v.GenericSchema = v.string();
 export const optionalText: v.GenericSchema = v.optional(v.string());
 export const optionalNumber: v.GenericSchema = v.optional(v.number());
+export const optionalMs: v.GenericSchema = v.optional(
+  v.pipe(
+    v.number(),
+    v.check((ms) => Number.isSafeInteger(ms) && ms > 0, 'a positive number of milliseconds'),
+  ),
+);
 export const optionalBoolean: v.GenericSchema = v.optional(v.boolean());
 export const optionalDate: v.GenericSchema = v.optional(v.custom((value) => value instanceof Date, 'a Date'));
 export const optionalTexts: v.GenericSchema = v.optional(v.array(v.string()));

@@ -2,7 +2,7 @@ import type { Caches } from '../caches/caches.ts';
 import type { Reaper } from '../controllers/reaper.ts';
 import type { Registrar } from '../controllers/registrar.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
-import { StoreNotConfiguredError } from '../errors/repository.ts';
+import { StoreNotConfiguredError, VolumeDisappearedError } from '../errors/repository.ts';
 import type { EventHub } from '../events/event-hub.ts';
 import type { StepImageResolver } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
@@ -16,6 +16,7 @@ import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { checkOwner } from '../repository/field-checks.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
+import type { ArtifactVolume, CopyArtifactOptions, CreateArtifactOptions } from '../runtime/artifacts.ts';
 import type { InvalidateCacheOptions } from '../runtime/caches.ts';
 import type { CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
@@ -32,9 +33,8 @@ import type {
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
 import type { UsageGroup, UsageQuery } from '../runtime/retention.ts';
-import type { Volume, VolumeMount } from '../runtime/volume.ts';
+import type { Artifact, Volume, VolumeMount } from '../runtime/volume.ts';
 import type {
-  ArtifactVolume,
   ContainerWithMounts,
   FindOrCreateContainerOptions,
   OwnerFinishedOptions,
@@ -43,9 +43,11 @@ import type {
 import type { EventsOptions, WorkerEvent } from '../runtime/worker-events.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
+import { copyArtifactOptions, createArtifactOptions } from '../validation/artifact-shapes.ts';
 import { invalidateCacheOptions } from '../validation/cache-shapes.ts';
 import { checkOptions } from '../validation/check-shapes.ts';
-import { abortOptions, text } from '../validation/common-shapes.ts';
+import { abortOptions, artifact as artifactShape, text } from '../validation/common-shapes.ts';
 import {
   containerOwner,
   containerQuery,
@@ -64,12 +66,12 @@ import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
 import { finishOwner } from './finish-owner.ts';
-import { diagnosed } from './notices/diagnosed.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { checkPrivileged, type PrivilegedTeams } from './privileged-teams.ts';
 import type { OpenStreams } from './retention/open-streams.ts';
 import { specDigest } from './spec-digest.ts';
-import { StoredVolume } from './stored-volume.ts';
+import { StoredVolume, storedHandleOf } from './stored-volume.ts';
+import { ArtifactVolumes } from './volumes/artifact-volumes.ts';
 
 export interface PodWorkerComponents {
   readonly name: string;
@@ -86,8 +88,8 @@ export interface PodWorkerComponents {
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   /** The store of containers' volumes, which are in the containers' own pods. */
   readonly podStore: ContainerCreationComponents['podStore'];
-  /** The store of new artifact volumes. */
-  readonly artifactStore: ArtifactStore;
+  /** The store of new artifact volumes, and how they are created. */
+  readonly temporary: TemporaryVolumeComponents;
   readonly caches: Caches;
   readonly reaper: Reaper;
   /** The transfers that are under way. */
@@ -107,8 +109,6 @@ export interface PodWorkerComponents {
   readonly logger: Logger;
   readonly artifactTimeToLiveMs: number;
   readonly hijackGraceMs: number;
-  /** How long an artifact volume may be in `creating` before it counts as abandoned. */
-  readonly artifactLeaseMs: number;
   readonly events: EventHub;
   readonly placement: Placement;
   /** Releases the worker's resources. */
@@ -126,12 +126,16 @@ export class PodWorker implements Worker {
   readonly #components: PodWorkerComponents;
   /** The calls that hold a row. `close` aborts them and waits until they have released it. */
   readonly #holding = new CallsUnderWay();
+  readonly #artifacts: ArtifactVolumes;
   #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(components: PodWorkerComponents) {
     this.name = components.name;
     this.#components = components;
+    const { temporary, pods, streams, events } = components;
+    const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
+    this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, emit: events.emit });
   }
 
   async findOrCreateContainer(
@@ -206,38 +210,46 @@ export class PodWorker implements Worker {
     checkShape('teamId', text, teamId);
     checkShape('options', abortOptions, options);
     if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
-    return await this.#holding.run((signal) => this.#createVolumeForArtifact(teamId, { signal }), options);
+    const ttlMs = this.#components.artifactTimeToLiveMs;
+    return await this.#holding.run((signal) => this.#artifacts.create({ teamId, ttlMs }, { signal }), options);
   }
 
-  async #createVolumeForArtifact(teamId: string, options: AbortOptions): Promise<ArtifactVolume> {
-    const {
-      repository,
-      artifactStore: store,
-      newId,
-      artifactTimeToLiveMs: timeToLiveMs,
-      artifactLeaseMs: leaseMs,
-      pods,
-      logger,
-      events,
-    } = this.#components;
-    const handle = newId();
-    const location = store.locate(handle);
-    const row = { handle, workerName: this.name, teamId, store: store.name, location, timeToLiveMs, leaseMs };
-    const { expiresAt } = await repository.volumes.insertArtifact(row, options);
-    try {
-      await store.create(handle, location, options);
-      const record = await repository.volumes.markCreated(handle, options);
-      events.emit({ kind: 'volume-created', handle, teamId });
-      return { volume: this.#volume(record), expiresAt: expiresAt ?? record.createdAt };
-    } catch (error) {
-      // Before the volume expires: the reaper then deletes its pod.
-      const reported = await diagnosed(error, { pods, ...options });
-      // In any state: the caller never received the volume.
-      await repository.volumes
-        .expire(this.name, handle)
-        .catch((cause: unknown) => logger.warn('volume not expired', { handle, cause }));
-      throw reported;
-    }
+  async createArtifact(volume: Volume, options: CreateArtifactOptions = {}): Promise<ArtifactVolume> {
+    this.#open();
+    checkShape('volume', artifactShape, volume);
+    checkShape('options', createArtifactOptions, options);
+    return await this.#copy(volume, options);
+  }
+
+  async copyArtifact(artifact: Artifact, options: CopyArtifactOptions): Promise<ArtifactVolume> {
+    this.#open();
+    checkShape('artifact', artifactShape, artifact);
+    checkShape('options', copyArtifactOptions, options);
+    return await this.#copy(artifact, options);
+  }
+
+  async #copy(artifact: Artifact, options: CreateArtifactOptions): Promise<ArtifactVolume> {
+    const { artifactTimeToLiveMs, temporary } = this.#components;
+    const { store = temporary.store.name, teamId: given, ttlMs = artifactTimeToLiveMs } = options;
+    if (given === '') throw new InvalidSpecError('teamId', 'is empty');
+    if (store !== temporary.store.name) throw new InvalidSpecError('store', 'is not a store of this worker');
+    return await this.#holding.run(async (signal) => {
+      const handle = storedHandleOf(artifact);
+      const held = handle === undefined ? [] : [handle];
+      const teamId = given ?? (await this.#teamOf(artifact, { signal }));
+      return await this.#artifacts.copy(artifact, { teamId, ttlMs }, held, { signal });
+    }, options);
+  }
+
+  /** Returns the team of a volume of this worker, or of its container. */
+  async #teamOf(artifact: Artifact, options: AbortOptions): Promise<string | undefined> {
+    const { repository } = this.#components;
+    const { handle, source } = artifact;
+    if (storedHandleOf(artifact) === undefined || source !== this.name) return undefined;
+    const record = await repository.volumes.lookup(this.name, handle, options);
+    if (record === undefined) throw new VolumeDisappearedError(handle, this.name);
+    if (record.containerHandle === undefined) return record.teamId;
+    return (await repository.containers.lookup(this.name, record.containerHandle, options))?.metadata.team;
   }
 
   async lookupContainer(handle: string, options: AbortOptions = {}): Promise<Container | undefined> {

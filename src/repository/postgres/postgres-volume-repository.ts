@@ -15,7 +15,7 @@ import { checkDuration, checkLimit } from './input.ts';
 import { checkArtifact, insertArtifact } from './insert-artifact.ts';
 import { jsonText, parse, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
-import { now, type StatementBuilder } from './tables.ts';
+import { fromNow, now, type StatementBuilder } from './tables.ts';
 
 /**
  * Volumes in PostgreSQL. Every method is one statement, except `findDestroyable`, and except a move
@@ -118,6 +118,28 @@ export class PostgresVolumeRepository implements VolumeRepository {
       options,
     );
     if (row === undefined) throw await this.#refusal(handle, 'ready', options);
+  }
+
+  async setTimeToLive(
+    workerName: string,
+    handle: string,
+    timeToLiveMs: number,
+    options: AbortOptions = {},
+  ): Promise<VolumeRecord> {
+    checkDuration('timeToLiveMs', timeToLiveMs);
+    const row = await this.#runner.first(
+      this.#statements
+        .updateTable('volumes')
+        .set({ time_to_live_ms: Math.ceil(timeToLiveMs), expires_at: fromNow(timeToLiveMs), updated_at: now() })
+        .where('worker_name', '=', workerName)
+        .where('handle', '=', handle)
+        .where('container_id', 'is', null)
+        .where('state', '=', 'created')
+        .returning((eb) => jsonText(eb.fn.toJson('volumes')).as('row')),
+      options,
+    );
+    if (row === undefined) throw await this.#refusal(handle, 'kept', options);
+    return toVolume(parse(row.row), undefined);
   }
 
   async expire(workerName: string, handle: string, options: AbortOptions = {}): Promise<boolean> {

@@ -129,6 +129,39 @@ export function describeArtifactVolumes(world: RepositoryUnderTest): void {
       });
     }
 
+    it('has the time to live that is set last, from now and from each later use', async () => {
+      await world.first.volumes.insertArtifact({ ...artifactOf('v'), timeToLiveMs: 43_200_000 });
+      await world.first.volumes.markCreated('v');
+      const leftMs = async () => (await world.second.volumes.lookup('worker', 'v'))!.expiresAt!.getTime() - Date.now();
+      const kept = await world.first.volumes.setTimeToLive('worker', 'v', 600_000);
+      expect(await world.second.volumes.lookup('worker', 'v')).to.deep.equal(kept);
+      expect(await leftMs()).to.be.within(500_000, 700_000);
+      await world.first.volumes.setTimeToLive('worker', 'v', 86_400_000);
+      await world.first.streams.hold('s', ['v'], 1_000);
+      expect(await leftMs()).to.be.within(86_000_000, 87_000_000);
+    });
+
+    for (const state of ['creating', 'failed', 'destroying'] as const) {
+      it(`is not kept while it is ${state}`, async () => {
+        await reach(state);
+        expect(await rejection(world.first.volumes.setTimeToLive('worker', 'v', 1_000))).to.include({
+          code: 'KW_ERR_ILLEGAL_TRANSITION',
+          from: state,
+        });
+      });
+    }
+
+    it('is kept only by its own worker; a container’s volume never is', async () => {
+      await reach('created');
+      await insert(world.first, 'c');
+      await world.first.workers.register('elsewhere');
+      const keeping = (worker: string, handle: string) =>
+        rejection(world.first.volumes.setTimeToLive(worker, handle, 1_000));
+      expect(await keeping('worker', 'none')).to.include({ code: 'KW_ERR_VOLUME_DISAPPEARED' });
+      expect(await keeping('elsewhere', 'v')).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION' });
+      expect(await keeping('worker', 'c-source')).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION' });
+    });
+
     it('expires only through its own worker; a container’s volume never does', async () => {
       await reach('created');
       await insert(world.first, 'c');

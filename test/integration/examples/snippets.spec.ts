@@ -16,6 +16,7 @@ const contracts = {
   'src/runtime/container.ts': ['Container'],
   'src/runtime/process.ts': ['Process'],
   'src/runtime/volume.ts': ['Artifact', 'Volume'],
+  'src/runtime/artifacts.ts': ['WorkerArtifacts'],
   'src/runtime/caches.ts': ['VolumeCaches', 'WorkerCaches'],
 };
 

@@ -73,14 +73,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the copy of a loser stays until it expires',
-    file: 'src/caches/cache-copies.ts',
+    file: 'src/stores/temporary-volume.ts',
     find: 'if (!isKept)',
     replace: 'if (isKept && !isKept)',
     killedBy: caches,
   },
   {
     name: 'a copy that takes long is not renewed',
-    file: 'src/caches/cache-copies.ts',
+    file: 'src/stores/temporary-volume.ts',
     find: 'copyExpiryMs / 3',
     replace: 'copyExpiryMs * 3',
     killedBy: caches,

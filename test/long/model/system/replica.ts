@@ -104,6 +104,20 @@ export async function openReplica({
   const reaping = { containers, queries, volumes, pods: remover, stores, hijackGraceMs, finishedOwnerTtlMs: 10 ** 9 };
   const keeping = { leaseGraceMs: leaseMs, maxKept: 50, maxKeptMs: 10 ** 9 };
   let ids = 0;
+  const newId = (): string => `${id}-${(ids += 1)}`;
+  const temporary = {
+    workerName,
+    volumes,
+    caches: repository.caches,
+    store: podStore,
+    newId,
+    leaseMs: artifactLeaseMs,
+    copyExpiryMs: artifactLeaseMs,
+    retry: <T>(work: () => Promise<T>, options: { readonly signal?: AbortSignal | undefined }) =>
+      pods.retry(work, options),
+    clock,
+    logger,
+  };
   return new PodWorker({
     ...common,
     name: workerName,
@@ -117,7 +131,7 @@ export async function openReplica({
     privilegedTeams: [],
     stores,
     podStore,
-    artifactStore: podStore,
+    temporary,
     caches: {} as Caches,
     reaper: new Reaper({ workerName, logger, clock, oldAgents, keeping, reservations, emit, ...reaping }),
     streams,
@@ -129,11 +143,10 @@ export async function openReplica({
     remover,
     check: async () => ({ isOk: true, findings: [] }) as never,
     podName,
-    newId: () => `${id}-${(ids += 1)}`,
+    newId,
     leaseMs,
     artifactTimeToLiveMs,
     hijackGraceMs,
-    artifactLeaseMs,
     close: async () => undefined,
   });
 }

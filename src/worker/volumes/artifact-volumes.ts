@@ -1,0 +1,118 @@
+import type { EmitEvent } from '../../events/emit-event.ts';
+import type { PodSupervisor } from '../../pods/pod-supervisor.ts';
+import type { VolumeRecord } from '../../repository/records.ts';
+import type { ArtifactVolume } from '../../runtime/artifacts.ts';
+import type { AbortOptions } from '../../runtime/options.ts';
+import type { Artifact, Volume } from '../../runtime/volume.ts';
+import { type TemporaryVolumeComponents, withTemporaryVolume } from '../../stores/temporary-volume.ts';
+import { diagnosed } from '../notices/diagnosed.ts';
+import type { OpenStreams } from '../retention/open-streams.ts';
+import type { TakeOptions } from './volume-content.ts';
+
+/** A volume that can take the content of an artifact. */
+export interface TakingVolume extends Volume {
+  takeFrom(artifact: Artifact, options?: TakeOptions): Promise<unknown>;
+}
+
+export interface ArtifactVolumesComponents {
+  /** How volumes are created that have a pod of their own. */
+  readonly temporary: TemporaryVolumeComponents;
+  readonly pods: Pick<PodSupervisor, 'diagnose'>;
+  readonly streams: Pick<OpenStreams, 'open'>;
+  readonly volume: (record: VolumeRecord) => TakingVolume;
+  readonly emit: EmitEvent;
+}
+
+/** The row of a new artifact volume. */
+export interface ArtifactTerms {
+  readonly teamId: string | undefined;
+  readonly ttlMs: number;
+}
+
+/** Creates artifact volumes: empty ones, and those that keep the content of another artifact. */
+export class ArtifactVolumes {
+  readonly #components: ArtifactVolumesComponents;
+
+  constructor(components: ArtifactVolumesComponents) {
+    this.#components = components;
+  }
+
+  /** Creates an empty volume. */
+  async create({ teamId, ttlMs }: ArtifactTerms, options: AbortOptions): Promise<ArtifactVolume> {
+    const { volumes, store, workerName, newId, leaseMs } = this.#components.temporary;
+    const handle = newId();
+    const location = store.locate(handle);
+    const row = { handle, workerName, teamId, store: store.name, location, timeToLiveMs: ttlMs, leaseMs };
+    const { expiresAt } = await volumes.insertArtifact(row, options);
+    try {
+      await store.create(handle, location, options);
+      const record = await volumes.markCreated(handle, options);
+      return this.#created({ ...record, expiresAt });
+    } catch (error) {
+      // Before the volume expires: the reaper then deletes its pod.
+      const reported = await this.#diagnosed(error, options);
+      await this.#expire(handle);
+      throw reported;
+    }
+  }
+
+  /**
+   * Creates a volume with the content of an artifact. Until the content is complete the volume has a
+   * short time to live. `held`: the handles of stored volumes that the reaper has to leave alone.
+   */
+  async copy(
+    artifact: Artifact,
+    { teamId, ttlMs }: ArtifactTerms,
+    held: readonly string[],
+    { signal }: AbortOptions,
+  ): Promise<ArtifactVolume> {
+    const { temporary, streams, volume } = this.#components;
+    const stream = streams.open(held);
+    try {
+      await stream.held;
+      let handle = '';
+      await withTemporaryVolume(temporary, { teamId, signal }, async (record) => {
+        handle = record.handle;
+        try {
+          await volume(record).takeFrom(artifact, { signal });
+        } catch (error) {
+          throw await this.#diagnosed(error, { signal });
+        }
+        return true;
+      });
+      return this.#created(await this.#keep(handle, ttlMs, { signal }));
+    } finally {
+      await stream.close();
+    }
+  }
+
+  /** Sets the time to live of a complete copy. */
+  async #keep(handle: string, ttlMs: number, { signal }: AbortOptions): Promise<VolumeRecord> {
+    const { volumes, workerName, retry } = this.#components.temporary;
+    try {
+      return await retry(() => volumes.setTimeToLive(workerName, handle, ttlMs, { signal }), { signal });
+    } catch (error) {
+      await this.#expire(handle);
+      throw error;
+    }
+  }
+
+  #created(record: VolumeRecord): ArtifactVolume {
+    const { emit, volume } = this.#components;
+    const { handle, teamId, expiresAt, createdAt } = record;
+    emit({ kind: 'volume-created', handle, teamId });
+    return { volume: volume(record), expiresAt: expiresAt ?? createdAt };
+  }
+
+  async #diagnosed(error: unknown, { signal }: AbortOptions): Promise<unknown> {
+    return await diagnosed(error, { pods: this.#components.pods, signal });
+  }
+
+  /** In any state: the caller never received the volume. */
+  async #expire(handle: string): Promise<void> {
+    const { volumes, workerName, logger } = this.#components.temporary;
+    await volumes
+      .expire(workerName, handle)
+      .catch((cause: unknown) => logger.warn('volume not expired', { handle, cause }));
+  }
+}
