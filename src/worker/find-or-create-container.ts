@@ -1,7 +1,8 @@
 import { ContainerSpecChangedError } from '../errors/owner.ts';
-import { ContainerDisappearedError } from '../errors/repository.ts';
+import { ContainerDisappearedError, LeaseLostError } from '../errors/repository.ts';
 import type { StepImages } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
+import { keepLease } from '../internal/lease-keeper.ts';
 import { within } from '../internal/within.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import { StartProgress } from '../pods/start-progress.ts';
@@ -19,7 +20,6 @@ import {
   type ResolvableRequest,
   releaseMs,
 } from './container-creation.ts';
-import { keepLease } from './lease-keeper.ts';
 import { stepNotices } from './notices/step-notices.ts';
 import { stepListener } from './step-listener.ts';
 
@@ -258,7 +258,8 @@ async function create(
   const { handle } = container;
   const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
   if (generation > 1) emit({ kind: 'container-taken-over', ...eventFacts(container) });
-  const terms = { handle, renew, everyMs: leaseMs / 3, durationMs: leaseMs, requestedAt, clock, signal };
+  const lost = (): Error => new LeaseLostError(handle);
+  const terms = { lost, renew, everyMs: leaseMs / 3, durationMs: leaseMs, requestedAt, clock, signal };
   try {
     const created = await keepLease(terms, async (held) => await completeContainer(found, requested, components, held));
     progress.ready();

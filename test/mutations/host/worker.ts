@@ -2,7 +2,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const worker = (grep: string) => ({ specs: ['test/integration/worker/worker.spec.ts'], grep });
 const volumes = { specs: ['test/unit/worker/stored-volume.spec.ts'] };
-const leases = { specs: ['test/unit/worker/lease-keeper.spec.ts'] };
+const leases = { specs: ['test/unit/internal/lease-keeper.spec.ts'] };
 const processes = { specs: ['test/unit/worker/container-processes.spec.ts'] };
 const plans = { specs: ['test/unit/worker/container-plan.spec.ts'] };
 const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts'] };
@@ -315,17 +315,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a lease does not expire while a renewal hangs',
-    file: 'src/worker/lease-keeper.ts',
+    file: 'src/internal/lease-keeper.ts',
     find: 'then(lose, () => undefined)',
     replace: 'then(\n      () => undefined,\n      () => undefined,\n    )',
-    killedBy: { specs: ['test/unit/worker/lease-keeper.spec.ts'] },
+    killedBy: { specs: ['test/unit/internal/lease-keeper.spec.ts'] },
   },
   {
     name: 'a lease counts from its response',
-    file: 'src/worker/lease-keeper.ts',
+    file: 'src/internal/lease-keeper.ts',
     find: 'let expiry = expireAfter(requestedAt);',
     replace: 'let expiry = expireAfter(Math.max(requestedAt, clock.now()));',
-    killedBy: { specs: ['test/unit/worker/lease-keeper.spec.ts'] },
+    killedBy: { specs: ['test/unit/internal/lease-keeper.spec.ts'] },
   },
   {
     name: 'close() does not wait for leases to be released',
@@ -358,7 +358,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'work continues after the lease has expired',
-    file: 'src/worker/lease-keeper.ts',
+    file: 'src/internal/lease-keeper.ts',
     find: '.then(lose, () => undefined);',
     replace: '.then(() => void lose, () => undefined);',
     killedBy: leases,

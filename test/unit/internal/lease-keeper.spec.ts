@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { LeaseLostError } from '../../../src/errors/repository.ts';
-import { keepLease, type LeaseTerms } from '../../../src/worker/lease-keeper.ts';
+import { keepLease, type LeaseTerms } from '../../../src/internal/lease-keeper.ts';
 import { rejection } from '../../support/rejection.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -20,7 +20,7 @@ describe('keepLease', () => {
   ): Promise<T> =>
     keepLease(
       {
-        handle: 'c-1',
+        lost: () => new LeaseLostError('c-1'),
         renew,
         everyMs: 10,
         durationMs: 30,
@@ -108,7 +108,7 @@ describe('keepLease', () => {
     expect(clock.sleeping).to.equal(0);
   });
 
-  it('aborts the work with LeaseLostError and the handle when another holder has the lease', async () => {
+  it('aborts the work with the given error when another holder has the lease', async () => {
     const held = rejection(hold(async () => false, never));
     await clock.advance(10);
     expect(await held)

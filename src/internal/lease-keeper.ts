@@ -1,11 +1,10 @@
-import { LeaseLostError } from '../errors/repository.ts';
-import { within } from '../internal/within.ts';
 import type { Clock } from '../runtime/options.ts';
+import { within } from './within.ts';
 
 /** How a lease is renewed. */
 export interface LeaseTerms {
-  /** The container's handle. */
-  readonly handle: string;
+  /** Returns the error that the work is aborted with. */
+  readonly lost: () => Error;
   /** Resolves with `false` if another holder has the lease. */
   readonly renew: (signal: AbortSignal) => Promise<boolean>;
   readonly everyMs: number;
@@ -18,8 +17,8 @@ export interface LeaseTerms {
 }
 
 /**
- * Runs the work while it renews the lease. Aborts the work with `LeaseLostError` when another
- * holder has the lease, and at the latest when the lease expires by the local clock. A renewal that
+ * Runs the work while it renews the lease. Aborts the work when another holder has the
+ * lease, and at the latest when the lease expires by the local clock. A renewal that
  * fails or hangs is aborted and retried at the next interval.
  */
 export async function keepLease<T>(terms: LeaseTerms, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -37,12 +36,12 @@ export async function keepLease<T>(terms: LeaseTerms, work: (signal: AbortSignal
 }
 
 async function keep(
-  { handle, renew, everyMs, durationMs, requestedAt, clock }: LeaseTerms,
+  { lost: lostError, renew, everyMs, durationMs, requestedAt, clock }: LeaseTerms,
   lost: AbortController,
   done: AbortSignal,
 ): Promise<void> {
   const lose = (): void => {
-    lost.abort(new LeaseLostError(handle));
+    lost.abort(lostError());
   };
   // A separate timer, so that the lease expires on time even while a renewal hangs.
   const expireAfter = (since: number): AbortController => {

@@ -1,0 +1,181 @@
+import { finished } from 'node:stream';
+
+import { StoreNotConfiguredError } from '../errors/repository.ts';
+import { StoreUnavailableError } from '../errors/store.ts';
+import type { ArchiveReference } from '../repository/records.ts';
+import { callBackoff } from '../retry/backoff.ts';
+import { retry } from '../retry/retry.ts';
+import { RetryPace } from '../retry/retry-pace.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import type { ArchiveStore } from '../stores/archive-store.ts';
+import type { CopyOptions, ReceivedArchive, SentArchive, StoreLocation } from '../stores/artifact-store.ts';
+import type { FrameStore } from '../stores/frame-store.ts';
+import type { ArchiveObserver } from '../telemetry/archive-metrics.ts';
+import type {
+  ArchiveService,
+  PodVolume,
+  SavedVolume,
+  SaveOptions,
+  VolumeToWrite,
+  WrittenVolume,
+} from './archive-service.ts';
+import type { ArchiveTransfers, WriteOptions } from './archive-transfers.ts';
+import { ArchiveWriter, type ArchiveWriterComponents } from './archive-writer.ts';
+import { beginObserved, type ObservedTransfer, observed, outcomeOf } from './observed-transfer.ts';
+
+export interface ArchivesComponents extends ArchiveWriterComponents {
+  readonly transfers: ArchiveTransfers;
+  /** The archive stores, by name. */
+  readonly stores: ReadonlyMap<string, ArchiveStore>;
+  /** The store of the volumes that are in pods. */
+  readonly pods: FrameStore;
+  /** How long a read of an archive is repeated while its store is unavailable, in milliseconds. */
+  readonly readBudgetMs: number;
+  readonly observer: ArchiveObserver;
+}
+
+/** Archives in stores, with their rows. */
+export class Archives implements ArchiveService {
+  readonly #components: ArchivesComponents;
+  readonly #writer: ArchiveWriter;
+
+  constructor(components: ArchivesComponents) {
+    this.#components = components;
+    this.#writer = new ArchiveWriter(components);
+  }
+
+  store(name: string): ArchiveStore {
+    const store = this.#components.stores.get(name);
+    if (store === undefined) throw new StoreNotConfiguredError(name);
+    return store;
+  }
+
+  async save(
+    volume: PodVolume,
+    storeName: string,
+    options: SaveOptions & { readonly candidates?: readonly ArchiveReference[] | undefined },
+  ): Promise<SavedVolume> {
+    const store = this.store(storeName);
+    const known = [volume.archive, ...(options.candidates ?? [])].flatMap((archive) =>
+      archive?.store === storeName ? [archive] : [],
+    );
+    const save = async (): Promise<SavedVolume> => {
+      const unchanged = await this.#findUnchanged(volume, known, options);
+      if (unchanged !== undefined) return { archive: unchanged, isUnchanged: true, isContent: true };
+      return await this.#saveAnew(volume, store, options);
+    };
+    const transfer = this.#observed(storeName, 'in', options);
+    return await observed(transfer, save, ({ archive, isUnchanged }) =>
+      isUnchanged ? undefined : archive.storedBytes,
+    );
+  }
+
+  async write(
+    { handle, archive: before }: VolumeToWrite,
+    storeName: string,
+    archive: AsyncIterable<Uint8Array>,
+    { signal, ...options }: WriteOptions,
+  ): Promise<WrittenVolume> {
+    const { transfers } = this.#components;
+    const store = this.store(storeName);
+    const write = async (): Promise<WrittenVolume> => {
+      const outcome = await this.#writer.write({
+        store,
+        signal,
+        // The host's archive can be read only once.
+        budgetMs: 0,
+        write: (key, held) => transfers.write(store, key, archive, { ...options, signal: held }),
+        volume: ({ isPlain }) => (isPlain ? { handle, replaces: before?.id } : undefined),
+      });
+      const { entries = 0, isPlain = false } = outcome.written ?? {};
+      return { archive: outcome.archive, entries, isPlain, isContent: isPlain && outcome.isContent };
+    };
+    return await observed(this.#observed(storeName, 'in', { signal }), write, (written) => written.archive.storedBytes);
+  }
+
+  async load(archive: ArchiveReference, to: StoreLocation, options: CopyOptions = {}): Promise<ReceivedArchive> {
+    const { transfers, pods } = this.#components;
+    const store = this.store(archive.store);
+    this.#used(archive);
+    const load = () => this.#reading(() => transfers.load(store, archive, { pods, location: to }, options), options);
+    return await observed(this.#observed(archive.store, 'out', options), load, () => archive.storedBytes);
+  }
+
+  async open(archive: ArchiveReference, path: string, options: AbortOptions = {}): Promise<SentArchive> {
+    const { transfers } = this.#components;
+    const store = this.store(archive.store);
+    this.#used(archive);
+    const transfer = this.#observed(archive.store, 'out', options);
+    const ended = beginObserved(transfer);
+    try {
+      const sent = await this.#reading(() => transfers.open(store, archive, path, options), options);
+      finished(sent.archive, { writable: false }, (error) => {
+        if (error === undefined || error === null) ended('OK', archive.storedBytes);
+        else ended(error.code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'CANCELLED' : outcomeOf(error, transfer), 0);
+      });
+      return sent;
+    } catch (error) {
+      ended(outcomeOf(error, transfer), 0);
+      throw error;
+    }
+  }
+
+  /** Returns the known archive with the content of the volume, which the volume then refers to. */
+  async #findUnchanged(
+    { handle, location, archive: before }: PodVolume,
+    known: readonly ArchiveReference[],
+    { signal }: AbortOptions,
+  ): Promise<ArchiveReference | undefined> {
+    if (known.length === 0) return undefined;
+    const { archives, pods, retry: persist } = this.#components;
+    const { digest, rawBytes } = await pods.digestOf(location, { signal });
+    const same = known.find((archive) => archive.digest === digest && archive.rawBytes === rawBytes);
+    if (same === undefined) return undefined;
+    const isContent = await persist(() => archives.refer(same.id, { handle, replaces: before?.id }), { signal });
+    return isContent ? same : undefined;
+  }
+
+  async #saveAnew(
+    { handle, location, archive: before }: PodVolume,
+    store: ArchiveStore,
+    { signal, claim, budgetMs, progress, retrying }: SaveOptions,
+  ): Promise<SavedVolume> {
+    const { transfers, pods } = this.#components;
+    const { archive, written, isContent } = await this.#writer.write({
+      store,
+      signal,
+      claim,
+      budgetMs,
+      retrying,
+      write: (key, held) =>
+        transfers.save(store, key, (opening) => pods.sendFrames(location, opening), { signal: held, progress }),
+      volume: () => ({ handle, replaces: before?.id }),
+    });
+    return { archive, isUnchanged: written === undefined, isContent };
+  }
+
+  /** Repeats a read that has delivered nothing while the store is unavailable. */
+  async #reading<T>(work: () => Promise<T>, { signal }: AbortOptions): Promise<T> {
+    const { clock, logger, readBudgetMs: budgetMs } = this.#components;
+    return await retry(work, {
+      pace: new RetryPace({ clock, backoff: callBackoff, budgetMs }),
+      signal,
+      decide: (error) => {
+        if (!(error instanceof StoreUnavailableError)) throw error;
+        logger.warn('archive not read yet', { store: error.store, error });
+        return 'wait';
+      },
+    });
+  }
+
+  /** Records a use. A use that is not recorded only makes an eviction more likely. */
+  #used({ id }: ArchiveReference): void {
+    const { archives, logger } = this.#components;
+    archives.touch([id]).catch((error: unknown) => logger.debug('use of an archive not recorded', { id, error }));
+  }
+
+  #observed(store: string, direction: ObservedTransfer['direction'], { signal }: AbortOptions): ObservedTransfer {
+    const { clock, observer } = this.#components;
+    return { store, direction, clock, observer, signal };
+  }
+}
