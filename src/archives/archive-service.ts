@@ -19,6 +19,8 @@ export interface SaveOptions extends AbortOptions {
   readonly budgetMs: number;
   /** Called with the number of raw bytes so far. @defaultValue none */
   readonly progress?: ((rawBytes: number) => void) | undefined;
+  /** Called with the error of an attempt that is repeated within the budget. @defaultValue none */
+  readonly retrying?: ((error: unknown) => void) | undefined;
 }
 
 /** The result of a save. */
@@ -31,6 +33,13 @@ export interface SavedVolume {
    * than the given, or is live no more; the reaper then deletes an archive without a reference.
    */
   readonly isContent: boolean;
+}
+
+/** A volume that an archive of the host becomes the content of. */
+export interface VolumeToWrite {
+  readonly handle: string;
+  /** The archive that the volume has now. */
+  readonly archive: ArchiveReference | undefined;
 }
 
 /** The result of writing a host's archive. */
@@ -65,7 +74,7 @@ export interface ArchiveService {
    * saves it from there.
    */
   write(
-    volume: { readonly handle: string; readonly archive: ArchiveReference | undefined },
+    volume: VolumeToWrite,
     storeName: string,
     archive: AsyncIterable<Uint8Array>,
     options: WriteOptions,
