@@ -19,7 +19,7 @@ import { archiveKey } from './archive-key.ts';
 export interface ArchiveWriterComponents {
   readonly workerName: string;
   readonly installationId: string;
-  readonly archives: ArchiveRepository;
+  readonly archives: Pick<ArchiveRepository, 'begin' | 'nextAttempt' | 'renewLease' | 'commit' | 'abandon'>;
   /** Runs idempotent work on the database, and retries it after retryable errors. */
   readonly retry: <T>(work: () => Promise<T>, options: AbortOptions) => Promise<T>;
   readonly newId: () => string;

@@ -2,6 +2,7 @@ import { finished } from 'node:stream';
 
 import { StoreNotConfiguredError } from '../errors/repository.ts';
 import { StoreUnavailableError } from '../errors/store.ts';
+import type { ArchiveRepository } from '../repository/archive-repository.ts';
 import type { ArchiveReference } from '../repository/records.ts';
 import { callBackoff } from '../retry/backoff.ts';
 import { retry } from '../retry/retry.ts';
@@ -24,6 +25,7 @@ import { ArchiveWriter, type ArchiveWriterComponents } from './archive-writer.ts
 import { beginObserved, type ObservedTransfer, observed, outcomeOf } from './observed-transfer.ts';
 
 export interface ArchivesComponents extends ArchiveWriterComponents {
+  readonly archives: ArchiveWriterComponents['archives'] & Pick<ArchiveRepository, 'refer' | 'touch'>;
   readonly transfers: ArchiveTransfers;
   /** The archive stores, by name. */
   readonly stores: ReadonlyMap<string, ArchiveStore>;
