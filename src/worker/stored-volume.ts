@@ -30,7 +30,7 @@ import { checkShape } from '../validation/shape.ts';
 import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
 import type { OpenStream, OpenStreams } from './retention/open-streams.ts';
 import { PodContent } from './volumes/pod-content.ts';
-import { isWhole, type TakeOptions, type VolumeContent } from './volumes/volume-content.ts';
+import { isWhole, type TakenContent, type TakeOptions, type VolumeContent } from './volumes/volume-content.ts';
 
 export interface VolumeComponents {
   readonly volumes: VolumeRepository;
@@ -269,7 +269,7 @@ export class StoredVolume implements Volume {
     }
   }
 
-  #filled(path: string, { digest, rawBytes }: ReceivedArchive): void {
+  #filled(path: string, { digest, rawBytes }: TakenContent): void {
     if (isWhole(path)) this.#sizeBytes = rawBytes;
     this.#emit({ kind: 'volume-filled', handle: this.handle, path, rawBytes, digest });
   }

@@ -3,7 +3,14 @@ import type { VolumeRepository } from '../../repository/volume-repository.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { StreamSource } from '../../runtime/volume.ts';
 import type { ArtifactStore, ReceivedArchive, SentArchive } from '../../stores/artifact-store.ts';
-import { type FillOptions, isWhole, type TakeOptions, type VolumeContent } from './volume-content.ts';
+import {
+  type ContentPlace,
+  type FillOptions,
+  isWhole,
+  type TakenContent,
+  type TakeOptions,
+  type VolumeContent,
+} from './volume-content.ts';
 
 export interface PodContentComponents {
   readonly volumes: Pick<VolumeRepository, 'markReady'>;
@@ -33,18 +40,23 @@ export class PodContent implements VolumeContent {
   }
 
   /** Within one store the bytes are copied directly, without decoding. */
-  async take(from: VolumeContent, options: TakeOptions = {}): Promise<ReceivedArchive | undefined> {
+  async take(from: VolumeContent, options: TakeOptions = {}): Promise<TakenContent | undefined> {
     const { store } = this.#components;
-    if (!(from instanceof PodContent) || from.#components.store !== store) return undefined;
     const { signal, lease, progress } = options;
+    const { open } = await from.locate({ signal });
+    if (open?.store !== store) return undefined;
     const copying = { signal, generation: lease?.generation, progress };
-    const copied = await store.copy(from.#volume.location, this.#volume.location, copying);
+    const copied = await store.copy(open.location, this.#volume.location, copying);
     await this.#markReady('.', copied, options);
     return copied;
   }
 
   async send(path: string, { signal }: AbortOptions = {}): Promise<SentArchive> {
     return await this.#components.store.send(this.#volume.location, path, { signal });
+  }
+
+  async locate(): Promise<ContentPlace> {
+    return { archive: undefined, open: { store: this.#components.store, location: this.#volume.location } };
   }
 
   /**

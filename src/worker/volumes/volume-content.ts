@@ -1,6 +1,13 @@
+import type { ArchiveReference } from '../../repository/records.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { StreamSource } from '../../runtime/volume.ts';
-import type { ReceivedArchive, ReceiveOptions, SentArchive } from '../../stores/artifact-store.ts';
+import type {
+  ArtifactStore,
+  ReceivedArchive,
+  ReceiveOptions,
+  SentArchive,
+  StoreLocation,
+} from '../../stores/artifact-store.ts';
 
 /** The lease under which a volume is filled while its container is being created. */
 export interface FillingLease {
@@ -17,6 +24,17 @@ export interface TakeOptions extends AbortOptions {
 /** Options of `VolumeContent.receive`. */
 export type FillOptions = TakeOptions & Pick<ReceiveOptions, 'expandedLimitBytes' | 'isProven'>;
 
+/** Where the content of a volume is now. */
+export interface ContentPlace {
+  /** The archive of the content. */
+  readonly archive: ArchiveReference | undefined;
+  /** The place in a store of places that may change. Without an archive it has the content. */
+  readonly open: { readonly store: ArtifactStore; readonly location: StoreLocation } | undefined;
+}
+
+/** What a volume has taken from another one. */
+export type TakenContent = Pick<ReceivedArchive, 'rawBytes' | 'digest'>;
+
 /** The content of a volume, wherever it is. Archives are raw tar streams. */
 export interface VolumeContent {
   /**
@@ -29,9 +47,11 @@ export interface VolumeContent {
    * Copies everything of another content by a shorter way than `send` and `receive`, and marks the
    * volume ready. Returns `undefined`, and does nothing, if there is none.
    */
-  take(from: VolumeContent, options?: TakeOptions): Promise<ReceivedArchive | undefined>;
+  take(from: VolumeContent, options?: TakeOptions): Promise<TakenContent | undefined>;
   /** Sends the entry at `path` as an archive. */
   send(path: string, options?: AbortOptions): Promise<SentArchive>;
+  /** Returns where the content is. */
+  locate(options?: AbortOptions): Promise<ContentPlace>;
 }
 
 /** Whether a path selects the whole content of a volume. */
