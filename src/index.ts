@@ -273,6 +273,7 @@ export type {
   SidecarEnd,
   TtySpec,
   UndeliveredOutput,
+  UnsavedOutput,
   WaitOptions,
   WindowSize,
 } from './runtime/process.ts';
@@ -369,4 +370,5 @@ export type {
   SentArchive,
   StoreLocation,
 } from './stores/artifact-store.ts';
+export type { SaveOutputs, StoresOptions } from './stores/stores-options.ts';
 export type { KubernetesWorkerOptions } from './worker-options.ts';

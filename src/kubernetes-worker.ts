@@ -32,6 +32,7 @@ import { PodSupervisor } from './pods/pod-supervisor.ts';
 import { QuotaQueue } from './pods/quota-queue.ts';
 import type { Repository } from './repository/repository.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
+import type { ArtifactStore } from './stores/artifact-store.ts';
 import { PodStore } from './stores/pod-store.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
 import { checkShape } from './validation/shape.ts';
@@ -43,9 +44,11 @@ import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
 import { checkOptions, type KubernetesWorkerOptions, keepingOf, withDefaults } from './worker-options.ts';
 import { composeRegistrar } from './worker-registrar.ts';
+import { composeStores } from './worker-stores.ts';
 import { temporaryVolumes } from './worker-volumes.ts';
 
 const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
+const defaultStallMs = 120_000;
 
 /**
  * A worker on a Kubernetes cluster and a PostgreSQL database.
@@ -179,6 +182,18 @@ function compose(
   });
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
+  const storage = composeStores(options.stores, {
+    workerName: name,
+    installationId,
+    repository,
+    podStore,
+    pods,
+    leaseMs,
+    stallMs: options.transfers?.stallTimeoutMs ?? defaultStallMs,
+    clock,
+    logger,
+  });
+  const { archives, archiveStores, saving } = storage;
   const pullSecrets = podOptions.imagePullSecrets ?? [];
   const { images, preflight } = composeImages({ settings, pullSecrets, cluster, delivery, clock, logger });
   const hermetic = composeHermetic({
@@ -242,7 +257,7 @@ function compose(
     workerName: name,
     states: repository.workerStates,
     cluster,
-    stores,
+    stores: new Map<string, Pick<ArtifactStore, 'name' | 'probe'>>([...stores, ...archiveStores]),
     everyMs: options.heartbeatEveryMs,
     clock,
     logger,
@@ -275,7 +290,7 @@ function compose(
     preflight?.close();
     watch.close();
     agents.close();
-    await streams.close();
+    await Promise.all([streams.close(), storage.close()]);
     await repository.close();
   };
   return new KubernetesWorker({
@@ -323,6 +338,8 @@ function compose(
     hijackGraceMs,
     events,
     placement,
+    archives,
+    saving,
     close,
   });
 }

@@ -10,6 +10,8 @@ import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
 import type { PodOptions } from './runtime/pod-options.ts';
 import type { RetentionOptions } from './runtime/retention.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
+import { checkStores } from './stores/store-choice.ts';
+import type { StoresOptions } from './stores/stores-options.ts';
 
 /**
  * Options of `KubernetesWorker.open`. Times are in milliseconds.
@@ -85,6 +87,14 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue `'kubernetes-worker'`
    */
   readonly labelPrefix?: string | undefined;
+  /**
+   * The stores in which content outlives its pod, and what is saved there. A worker that opens a
+   * volume whose archive is in another store rejects reads with `StoreNotConfiguredError`, so all
+   * hosts of a worker have the same stores.
+   *
+   * @defaultValue none: the content of each volume is in its pod only
+   */
+  readonly stores?: StoresOptions | undefined;
   /**
    * The teams, by `ContainerMetadata.team`, whose containers may be privileged. A privileged
    * container has all permissions of its node.
@@ -279,6 +289,7 @@ export function checkOptions(options: KubernetesWorkerOptions): void {
       throw new InvalidSpecError(field, `${value} is not a positive integer`);
   }
   checkRetention(options.retention);
+  checkStores(options.stores ?? {});
   checkPodOptions('pods', options.pods);
   checkLabelPrefix('labelPrefix', options.labelPrefix);
   const { execProtocols: chosen = execProtocols } = options;

@@ -21,11 +21,11 @@ import type {
   WrittenVolume,
 } from './archive-service.ts';
 import type { ArchiveTransfers, WriteOptions } from './archive-transfers.ts';
-import { ArchiveWriter, type ArchiveWriterComponents } from './archive-writer.ts';
+import { LeasedWriter, type LeasedWriterComponents } from './leased-writer.ts';
 import { beginObserved, type ObservedTransfer, observed, outcomeOf } from './observed-transfer.ts';
 
-export interface ArchivesComponents extends ArchiveWriterComponents {
-  readonly archives: ArchiveWriterComponents['archives'] & Pick<ArchiveRepository, 'refer' | 'touch'>;
+export interface ArchivesComponents extends LeasedWriterComponents {
+  readonly archives: LeasedWriterComponents['archives'] & Pick<ArchiveRepository, 'refer' | 'touch'>;
   readonly transfers: ArchiveTransfers;
   /** The archive stores, by name. */
   readonly stores: ReadonlyMap<string, ArchiveStore>;
@@ -39,11 +39,11 @@ export interface ArchivesComponents extends ArchiveWriterComponents {
 /** Archives in stores, with their rows. */
 export class Archives implements ArchiveService {
   readonly #components: ArchivesComponents;
-  readonly #writer: ArchiveWriter;
+  readonly #writer: LeasedWriter;
 
   constructor(components: ArchivesComponents) {
     this.#components = components;
-    this.#writer = new ArchiveWriter(components);
+    this.#writer = new LeasedWriter(components);
   }
 
   store(name: string): ArchiveStore {

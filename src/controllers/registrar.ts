@@ -10,7 +10,8 @@ export interface RegistrarComponents {
   readonly workerName: string;
   readonly states: WorkerStates;
   readonly cluster: Pick<Cluster, 'probePods'>;
-  readonly stores: ReadonlyMap<string, ArtifactStore>;
+  /** The stores that the worker needs. */
+  readonly stores: ReadonlyMap<string, Pick<ArtifactStore, 'name' | 'probe'>>;
   /** How long a heartbeat lasts that has no time of its own, in milliseconds. */
   readonly expiresInMs: number;
   readonly logger: Logger;

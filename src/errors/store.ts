@@ -10,6 +10,8 @@ export interface ArchiveFacts {
   readonly store: string;
   /** The key of the archive in the store. */
   readonly key?: string | undefined;
+  /** The handle of the volume whose content it is. */
+  readonly volume?: string | undefined;
 }
 
 /**
@@ -68,11 +70,14 @@ export class ArchiveMissingError extends KubernetesWorkerError {
   readonly store: string;
   /** The key of the archive in the store. */
   readonly key: string;
+  /** The handle of the volume, if the archive was read as its content. */
+  readonly volume: string | undefined;
 
   constructor(facts: ArchiveFacts & { readonly key: string }, options?: ErrorOptions) {
-    super(`archive ${facts.key} is missing in store ${JSON.stringify(facts.store)}`, false, options);
+    super(`archive ${nameOf(facts)} is missing in store ${JSON.stringify(facts.store)}`, false, options);
     this.store = facts.store;
     this.key = facts.key;
+    this.volume = facts.volume;
   }
 }
 
@@ -88,15 +93,22 @@ export class ArchiveDamagedError extends KubernetesWorkerError {
   readonly store: string;
   /** The key of the archive in the store. */
   readonly key: string;
+  /** The handle of the volume, if the archive was read as its content. */
+  readonly volume: string | undefined;
 
   constructor(facts: ArchiveFacts & { readonly key: string }, detail: string, options?: ErrorOptions) {
-    super(`archive ${facts.key} in store ${JSON.stringify(facts.store)} is damaged: ${detail}`, false, options);
+    super(`archive ${nameOf(facts)} in store ${JSON.stringify(facts.store)} is damaged: ${detail}`, false, options);
     this.store = facts.store;
     this.key = facts.key;
+    this.volume = facts.volume;
   }
 }
 
 function subjectOf({ store, key }: ArchiveFacts): string {
   const name = `store ${JSON.stringify(store)}`;
   return key === undefined ? name : `${name} (archive ${key})`;
+}
+
+function nameOf({ key, volume }: ArchiveFacts & { readonly key: string }): string {
+  return volume === undefined ? key : `${key} of volume ${volume}`;
 }

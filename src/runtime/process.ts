@@ -245,6 +245,26 @@ export interface ProcessResult extends ProcessOutcome {
    * none.
    */
   readonly sidecarEnds?: readonly SidecarEnd[] | undefined;
+  /**
+   * The outputs that could not be saved to their store before the result was recorded, and why. They
+   * are readable as long as the pod exists. Absent if all were saved, for a worker that saves no
+   * outputs, and for a result that another host has recorded; `VolumeStatus.unsavedAt` remains.
+   */
+  readonly unsaved?: readonly UnsavedOutput[] | undefined;
+}
+
+/**
+ * Describes an output of a container that could not be saved.
+ *
+ * @public
+ */
+export interface UnsavedOutput {
+  /** The path of the output in the container. */
+  readonly mountPath: string;
+  /** The handle of the volume. */
+  readonly handle: string;
+  /** The error of the store or of the pod, such as a `StoreUnavailableError`. */
+  readonly cause: unknown;
 }
 
 /**
@@ -318,7 +338,10 @@ export interface Process extends AsyncDisposable {
   readonly startedByCall: boolean;
   /**
    * Resolves when the command has ended, its output was delivered and its result is stored. A lost
-   * connection is replaced, and delivery continues at the offsets reached.
+   * connection is replaced, and delivery continues at the offsets reached. On a worker with a store
+   * for outputs (`StoresOptions.saveOutputs`), the output volumes of the container are saved before
+   * the result is stored. While the store is unavailable, the result waits for
+   * `StoresOptions.unavailableBudgetMs` at most; see `ProcessResult.unsaved`.
    *
    * The signal stops the *command*: its process group receives TERM, its output is still delivered,
    * and after 10 s the group receives KILL. Then `wait` rejects with the signal's reason. To leave

@@ -146,10 +146,21 @@ export interface VolumeStatus {
   readonly handle: string;
   /** When the volume became ready. `undefined` if it is not ready. */
   readonly readyAt: Date | undefined;
-  /** The SHA-256, in hex, of the last raw archive that was streamed in to the root. */
+  /**
+   * The SHA-256, in hex, of the last raw archive that was streamed in to the root, or to which the
+   * content was saved.
+   */
   readonly digest: string | undefined;
-  /** The size in bytes of the last raw archive that was streamed in to the root. */
+  /** The size in bytes of that archive. */
   readonly sizeBytes: number | undefined;
+  /** The name of the store that reads come from: `pod`, or the store of the volume's archive. */
+  readonly store: string;
+  /**
+   * Since when an output is unsaved, because its store was not available at the end of a process; by
+   * the database's clock. Its content is then readable as long as its pod exists. `undefined` if it
+   * was saved or did not have to be.
+   */
+  readonly unsavedAt: Date | undefined;
   /**
    * When the reaper may delete the artifact volume, by the database's clock; each use sets it anew.
    * `undefined` for a volume of a container.

@@ -18,6 +18,7 @@ import {
 } from './common-shapes.ts';
 import { podOptions } from './pod-shapes.ts';
 import type { FieldsOf } from './shape.ts';
+import { storesOptions } from './stores-shapes.ts';
 
 const transfers = v.object({
   maxConcurrent: optionalNumber,
@@ -88,6 +89,7 @@ export const workerOptions: v.GenericSchema = v.object({
   podObservation: v.optional(v.picklist(['watch', 'poll'])),
   pods: v.optional(podOptions),
   labelPrefix: optionalText,
+  stores: v.optional(storesOptions),
   privilegedTeams: v.optional(v.union([v.literal('all'), v.array(text)], "'all' or a list of teams")),
   startTimeoutMs: optionalNumber,
   imagePullTimeoutMs: optionalNumber,

@@ -5,7 +5,8 @@ import type { EmitEvent } from '../events/emit-event.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
-import type { Properties } from '../runtime/process.ts';
+import type { Properties, UnsavedOutput } from '../runtime/process.ts';
+import type { EndedCommand, OutputSaver } from './output-saver.ts';
 
 /** The process of a result that an agent has reported. */
 export interface ResultSource {
@@ -17,7 +18,14 @@ export interface ResultSource {
 export interface ResultComponents {
   readonly containers: ContainerRepository;
   readonly pods: PodSupervisor;
+  /** `undefined` for a worker without a store for outputs. */
+  readonly outputs: Pick<OutputSaver, 'save'> | undefined;
   readonly emit: EmitEvent;
+}
+
+export interface RecordOptions extends AbortOptions {
+  /** Returns the properties to store with the result. @defaultValue none */
+  readonly properties?: ((unsaved: readonly UnsavedOutput[]) => Promise<Properties>) | undefined;
 }
 
 /**
@@ -41,7 +49,10 @@ export async function requireOwnResult(
   throw end ?? new OutcomeUnknownError(subject, 'its container was stopped, which ended the command');
 }
 
-/** Stores the result and the properties. The first result of a process stands. */
+/**
+ * Saves the outputs of the container, and then stores the result and the properties. The first result
+ * of a process stands. Resolves with the outputs that could not be saved.
+ */
 export async function recordResult(
   {
     exitStatus,
@@ -53,12 +64,16 @@ export async function recordResult(
     finishedAt,
     specDigest,
   }: AgentProcessResult,
-  { handle, processId }: ResultSource,
-  { containers, pods, emit }: ResultComponents,
-  { properties, signal }: AbortOptions & { readonly properties: Properties },
-): Promise<void> {
+  source: ResultSource & Pick<EndedCommand, 'hijack' | 'stderr'>,
+  { containers, pods, outputs, emit }: ResultComponents,
+  { properties: derive, signal }: RecordOptions,
+): Promise<readonly UnsavedOutput[]> {
+  const { handle, processId, hijack, stderr } = source;
+  const unsaved = (await outputs?.save({ handle, processId, exitStatus, hijack, stderr }, { signal })) ?? [];
+  const properties = (await derive?.(unsaved)) ?? {};
   const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt, specDigest };
   // Without a check of the pod: the result is known even if the pod ends in the meantime.
   await pods.retry(() => containers.recordProcessResult(handle, processId, record, { properties, signal }), { signal });
   emit({ kind: 'process-ended', handle, processId, exitStatus, signal: number });
+  return unsaved;
 }

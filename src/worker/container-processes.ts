@@ -10,7 +10,7 @@ import type { ContainerRepository } from '../repository/container-repository.ts'
 import type { ProcessResultRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
-import { recordResult, requireOwnResult } from './agent-result.ts';
+import { type ResultComponents, recordResult, requireOwnResult } from './agent-result.ts';
 import { stopGraceMs } from './process-attachments.ts';
 import { type MemoryKill, outcomeOf, storedOutcome } from './process-outcome.ts';
 import { mapDeletedPod } from './start-process.ts';
@@ -30,6 +30,7 @@ export interface ProcessesComponents {
   readonly queries: ContainerQueries;
   readonly agent: () => AgentClient;
   readonly pods: PodSupervisor;
+  readonly outputs: ResultComponents['outputs'];
   readonly emit: EmitEvent;
 }
 
@@ -83,7 +84,7 @@ export class ContainerProcesses {
     const within = { signal: guard.signal };
     const { result, protocol } = await this.#call((agent) => stopAndGet(agent, id, within), within);
     await requireOwnResult(result, { ...source, protocol }, pods, { signal });
-    await recordResult(result, source, this.#components, { properties: {}, signal });
+    await recordResult(result, source, this.#components, { signal });
     return result;
   }
 

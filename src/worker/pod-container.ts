@@ -20,6 +20,7 @@ import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import { attachOptions, processIO, processSpec, runOptions } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
+import type { ResultComponents } from './agent-result.ts';
 import { ContainerProcesses } from './container-processes.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
@@ -51,6 +52,7 @@ export interface PodContainerComponents {
   readonly logger: Logger;
   /** How long the mark of a hijack protects the container from the reaper, in milliseconds. */
   readonly hijackGraceMs: number;
+  readonly outputs: ResultComponents['outputs'];
   readonly emit: EmitEvent;
 }
 

@@ -21,14 +21,16 @@ import type {
   ProcessIO,
   ProcessPosition,
   ProcessResult,
+  Properties,
   UndeliveredOutput,
+  UnsavedOutput,
   WaitOptions,
   WindowSize,
 } from '../runtime/process.ts';
 import { abortOptions } from '../validation/common-shapes.ts';
 import { waitOptions, windowSize as windowSizeShape } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
-import { recordResult, requireOwnResult } from './agent-result.ts';
+import { type ResultComponents, recordResult, requireOwnResult } from './agent-result.ts';
 import { keepHijackMarked } from './hijack-heartbeat.ts';
 import { diagnosed } from './notices/diagnosed.ts';
 import { noticeNodeReadiness } from './notices/node-notices.ts';
@@ -65,6 +67,7 @@ export interface PodProcessComponents {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hijackGraceMs: number;
+  readonly outputs: ResultComponents['outputs'];
   readonly emit: EmitEvent;
 }
 
@@ -239,20 +242,23 @@ export class PodProcess implements Process {
   }
 
   /**
-   * Persists the result before `wait()` resolves, because a result that the host has received must
-   * not be lost. During a database outage `wait()` stays pending, and the agent keeps the result.
+   * Saves the outputs and persists the result before `wait()` resolves, because a result that the
+   * host has received must not be lost. During a database outage `wait()` stays pending, and the agent keeps the result.
    */
   async #conclude({ result, ends }: Ended, signal: AbortSignal): Promise<ProcessResult> {
+    const { io, resultProperties } = this.#target;
+    const source = { ...this.#target, stderr: io.stderr };
     let processResult: ProcessResult;
     try {
       processResult = this.#resultOf(result, ends);
     } catch (error) {
-      await recordResult(result, this.#target, this.#components, { properties: {}, signal });
+      await recordResult(result, source, this.#components, { signal });
       throw error;
     }
-    const properties = (await this.#target.resultProperties?.(processResult)) ?? {};
-    await recordResult(result, this.#target, this.#components, { properties, signal });
-    return processResult;
+    const properties = async (unsaved: readonly UnsavedOutput[]): Promise<Properties> =>
+      (await resultProperties?.(withUnsaved(processResult, unsaved))) ?? {};
+    const unsaved = await recordResult(result, source, this.#components, { properties, signal });
+    return withUnsaved(processResult, unsaved);
   }
 
   /** @throws the cause of the failure that stopped the command, or `OutOfMemoryError` */
@@ -388,4 +394,8 @@ interface Ended {
 
 function ignore(): undefined {
   // Reported elsewhere.
+}
+
+function withUnsaved(result: ProcessResult, unsaved: readonly UnsavedOutput[]): ProcessResult {
+  return unsaved.length === 0 ? result : { ...result, unsaved };
 }

@@ -1,3 +1,4 @@
+import type { ArchiveService } from '../archives/archive-service.ts';
 import type { Caches } from '../caches/caches.ts';
 import type { Reaper } from '../controllers/reaper.ts';
 import type { Registrar } from '../controllers/registrar.ts';
@@ -66,6 +67,7 @@ import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
 import { finishOwner } from './finish-owner.ts';
+import { OutputSaver, type OutputSaving } from './output-saver.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import { checkPrivileged, type PrivilegedTeams } from './privileged-teams.ts';
 import type { OpenStreams } from './retention/open-streams.ts';
@@ -111,6 +113,10 @@ export interface PodWorkerComponents {
   readonly hijackGraceMs: number;
   readonly events: EventHub;
   readonly placement: Placement;
+  /** `undefined` for a worker without archive stores. */
+  readonly archives: ArchiveService | undefined;
+  /** How outputs are saved. `undefined` for a worker without a store for outputs. */
+  readonly saving: OutputSaving | undefined;
   /** Releases the worker's resources. */
   readonly close: () => Promise<void>;
 }
@@ -126,6 +132,7 @@ export class PodWorker implements Worker {
   readonly #components: PodWorkerComponents;
   /** The calls that hold a row. `close` aborts them and waits until they have released it. */
   readonly #holding = new CallsUnderWay();
+  readonly #outputs: OutputSaver | undefined;
   readonly #artifacts: ArtifactVolumes;
   #closing: Promise<void> | undefined;
 
@@ -136,6 +143,7 @@ export class PodWorker implements Worker {
     const { temporary, pods, streams, events } = components;
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, emit: events.emit });
+    this.#outputs = this.#outputSaver();
   }
 
   async findOrCreateContainer(
@@ -280,6 +288,7 @@ export class PodWorker implements Worker {
     checkLookup(handle, options);
     const record = await repository.volumes.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
+    if (record.archive !== undefined && this.#components.archives !== undefined) return this.#volume(record);
     return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
   }
 
@@ -436,7 +445,7 @@ export class PodWorker implements Worker {
   }
 
   #volume(record: VolumeRecord): StoredVolume {
-    const { repository, pods, caches, streams, events } = this.#components;
+    const { repository, pods, caches, streams, archives, logger, events } = this.#components;
     const retry = (work: () => Promise<void>, options: AbortOptions): Promise<void> => pods.retry(work, options);
     return new StoredVolume(record, {
       volumes: repository.volumes,
@@ -444,11 +453,31 @@ export class PodWorker implements Worker {
       streams,
       retry,
       caches,
-      holding: async (work, options) => {
-        this.#open();
-        return await this.#holding.run(work, options);
-      },
+      holding: (work, options) => this.#hold(work, options),
       emit: events.emit,
+      archives,
+      logger,
+    });
+  }
+
+  /** Runs work that `close` aborts and awaits. */
+  async #hold<T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions): Promise<T> {
+    this.#open();
+    return await this.#holding.run(work, options);
+  }
+
+  #outputSaver(): OutputSaver | undefined {
+    const { repository, pods, archives, saving, logger } = this.#components;
+    if (archives === undefined || saving === undefined) return undefined;
+    return new OutputSaver({
+      ...saving,
+      containers: repository.containers,
+      volumes: repository.volumes,
+      archives,
+      rows: repository.archives,
+      retry: (work, options) => pods.retry(work, options),
+      holding: (work, options) => this.#hold(work, options),
+      logger,
     });
   }
 
@@ -478,6 +507,7 @@ export class PodWorker implements Worker {
       clock,
       logger,
       hijackGraceMs,
+      outputs: this.#outputs,
       emit: events.emit,
     });
   }

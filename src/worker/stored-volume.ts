@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 
+import type { ArchiveService } from '../archives/archive-service.ts';
 import { checkEncoding, type DecodeOptions, encodeArchive } from '../artifacts/compression.ts';
 import { SourceDecoder } from '../artifacts/source-decoder.ts';
 import type { CacheSource } from '../caches/cache-copies.ts';
@@ -12,7 +13,7 @@ import { abortable } from '../internal/abort.ts';
 import type { VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { InitializeCacheOptions, InitializeStreamedCacheOptions, TaskCacheKey } from '../runtime/caches.ts';
-import type { AbortOptions } from '../runtime/options.ts';
+import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type {
   Artifact,
   ReadFileOptions,
@@ -30,6 +31,7 @@ import { checkShape } from '../validation/shape.ts';
 import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
 import type { OpenStream, OpenStreams } from './retention/open-streams.ts';
 import { PodContent } from './volumes/pod-content.ts';
+import { SnapshotContent } from './volumes/snapshot-content.ts';
 import { isWhole, type TakenContent, type TakeOptions, type VolumeContent } from './volumes/volume-content.ts';
 
 export interface VolumeComponents {
@@ -42,6 +44,9 @@ export interface VolumeComponents {
   /** Runs the work of a call that `Worker.close` aborts and awaits. */
   readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
   readonly emit: EmitEvent;
+  /** `undefined` for a worker without archive stores. */
+  readonly archives: ArchiveService | undefined;
+  readonly logger: Logger;
 }
 
 /**
@@ -81,7 +86,11 @@ export class StoredVolume implements Volume {
     this.handle = record.handle;
     this.source = record.workerName;
     this.#location = record.location;
-    this.#content = new PodContent(record, components);
+    const { archives, logger } = components;
+    this.#content =
+      archives === undefined
+        ? new PodContent(record, components)
+        : new SnapshotContent(record, { ...components, archives, logger });
     this.#sizeBytes = record.sizeBytes;
     this.#volumes = components.volumes;
     this.#store = components.store;
@@ -199,8 +208,9 @@ export class StoredVolume implements Volume {
     checkShape('options', abortOptions, options);
     const record = await this.#volumes.lookup(this.source, this.handle, options);
     if (record === undefined) throw new VolumeDisappearedError(this.handle, this.source);
-    const { readyAt, digest, sizeBytes, expiresAt } = record;
-    return { handle: this.handle, readyAt, digest, sizeBytes, expiresAt };
+    const { readyAt, digest, sizeBytes, unsavedAt, expiresAt } = record;
+    const store = record.archive?.store ?? record.store;
+    return { handle: this.handle, readyAt, digest, sizeBytes, store, unsavedAt, expiresAt };
   }
 
   async initializeTaskCache(key: TaskCacheKey, options: InitializeCacheOptions = {}): Promise<void> {

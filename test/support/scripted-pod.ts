@@ -63,6 +63,7 @@ export class ScriptedPod {
       clock,
       logger,
       hijackGraceMs: 1000,
+      outputs: undefined,
       emit: () => undefined,
     };
   }

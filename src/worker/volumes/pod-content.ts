@@ -35,19 +35,22 @@ export class PodContent implements VolumeContent {
       ...receiving,
       generation: lease?.generation,
     });
-    await this.#markReady(path, received, options);
+    await this.markReady(path, received, options);
     return received;
   }
 
-  /** Within one store the bytes are copied directly, without decoding. */
   async take(from: VolumeContent, options: TakeOptions = {}): Promise<TakenContent | undefined> {
+    return await this.takeOpen((await from.locate(options)).open, options);
+  }
+
+  /** Within one store the bytes are copied directly, without decoding. */
+  async takeOpen(open: ContentPlace['open'], options: TakeOptions): Promise<TakenContent | undefined> {
     const { store } = this.#components;
     const { signal, lease, progress } = options;
-    const { open } = await from.locate({ signal });
     if (open?.store !== store) return undefined;
     const copying = { signal, generation: lease?.generation, progress };
     const copied = await store.copy(open.location, this.#volume.location, copying);
-    await this.#markReady('.', copied, options);
+    await this.markReady('.', copied, options);
     return copied;
   }
 
@@ -56,13 +59,14 @@ export class PodContent implements VolumeContent {
   }
 
   async locate(): Promise<ContentPlace> {
-    return { archive: undefined, open: { store: this.#components.store, location: this.#volume.location } };
+    const { handle, location } = this.#volume;
+    return { handle, archive: undefined, service: undefined, open: { store: this.#components.store, location } };
   }
 
   /**
    * Marks the content ready. Tries at least once, even after an abort, because the content exists.
    */
-  async #markReady(path: string, { digest, rawBytes }: ReceivedArchive, { signal, lease }: TakeOptions): Promise<void> {
+  async markReady(path: string, { digest, rawBytes }: TakenContent, { signal, lease }: TakeOptions): Promise<void> {
     const { volumes, retry } = this.#components;
     const content = isWhole(path) ? { digest, sizeBytes: rawBytes } : undefined;
     await retry(() => volumes.markReady(this.#volume.handle, content, { holder: lease?.holder }), { signal });

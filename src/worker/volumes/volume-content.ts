@@ -26,8 +26,12 @@ export type FillOptions = TakeOptions & Pick<ReceiveOptions, 'expandedLimitBytes
 
 /** Where the content of a volume is now. */
 export interface ContentPlace {
+  /** The handle of the volume. */
+  readonly handle: string;
   /** The archive of the content. */
   readonly archive: ArchiveReference | undefined;
+  /** The service that has the archive. Another one may have other stores of the same name. */
+  readonly service: unknown;
   /** The place in a store of places that may change. Without an archive it has the content. */
   readonly open: { readonly store: ArtifactStore; readonly location: StoreLocation } | undefined;
 }

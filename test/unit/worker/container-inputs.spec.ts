@@ -13,6 +13,7 @@ import { fillInputs } from '../../../src/worker/container-inputs.ts';
 import { planContainer } from '../../../src/worker/container-plan.ts';
 import { StoredVolume } from '../../../src/worker/stored-volume.ts';
 import { rejection } from '../../support/rejection.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('fillInputs', () => {
@@ -31,6 +32,8 @@ describe('fillInputs', () => {
         retry: async (work) => await work(),
         caches: { keepTaskCache: sinon.stub(), keepResourceCache: sinon.stub() },
         holding: async () => await Promise.reject(new Error('no cache is kept')),
+        archives: undefined,
+        logger: silentLogger,
       },
     );
 

@@ -44,6 +44,8 @@ describe('StoredVolume', () => {
       retry: (work, options) => supervisor.retry(work, options),
       caches,
       holding: (work, options) => calls.run(work, options),
+      archives: undefined,
+      logger: silentLogger,
     });
   };
 

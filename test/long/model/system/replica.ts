@@ -138,6 +138,8 @@ export async function openReplica({
     maxKeptMs: keeping.maxKeptMs,
     registrar: {} as Registrar,
     placement: {} as Placement,
+    archives: undefined,
+    saving: undefined,
     events,
     reapSoon: () => undefined,
     remover,

@@ -16,7 +16,7 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ArchiveStore } from '../stores/archive-store.ts';
 import { archiveKey } from './archive-key.ts';
 
-export interface ArchiveWriterComponents {
+export interface LeasedWriterComponents {
   readonly workerName: string;
   readonly installationId: string;
   readonly archives: Pick<ArchiveRepository, 'begin' | 'nextAttempt' | 'renewLease' | 'commit' | 'abandon'>;
@@ -62,10 +62,10 @@ const cleanUpMs = 5_000;
  * Writes archives under a lease. Each attempt has its own key. What a failed call leaves is a row
  * that is `destroying`, or `creating` under a lease that expires; the reaper deletes both.
  */
-export class ArchiveWriter {
-  readonly #components: ArchiveWriterComponents;
+export class LeasedWriter {
+  readonly #components: LeasedWriterComponents;
 
-  constructor(components: ArchiveWriterComponents) {
+  constructor(components: LeasedWriterComponents) {
     this.#components = components;
   }
 

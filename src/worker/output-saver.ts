@@ -1,0 +1,144 @@
+import type { Writable } from 'node:stream';
+
+import type { ArchiveService } from '../archives/archive-service.ts';
+import { ClosedError } from '../errors/caller.ts';
+import { RepositoryUnavailableError } from '../errors/repository.ts';
+import type { ArchiveRepository } from '../repository/archive-repository.ts';
+import type { ContainerRepository } from '../repository/container-repository.ts';
+import type { ArchiveReference, VolumeRecord } from '../repository/records.ts';
+import type { VolumeRepository } from '../repository/volume-repository.ts';
+import type { AbortOptions, Logger } from '../runtime/options.ts';
+import type { UnsavedOutput } from '../runtime/process.ts';
+import type { SaveOutputs } from '../stores/stores-options.ts';
+import { writeNotice } from './notices/host-notice.ts';
+
+/** Which outputs are saved, and where. */
+export interface OutputSaving {
+  /** The name of the store of outputs. */
+  readonly store: string;
+  readonly when: SaveOutputs;
+  /** How long a result waits for its outputs while the store is unavailable, in milliseconds. */
+  readonly budgetMs: number;
+}
+
+export interface OutputSaverComponents extends OutputSaving {
+  readonly containers: Pick<ContainerRepository, 'volumesOf'>;
+  readonly volumes: Pick<VolumeRepository, 'lookup'>;
+  readonly archives: Pick<ArchiveService, 'save'>;
+  readonly rows: Pick<ArchiveRepository, 'markUnsaved'>;
+  /** Runs idempotent work on the database, and retries it after retryable errors. */
+  readonly retry: <T>(work: () => Promise<T>, options: AbortOptions) => Promise<T>;
+  /** Runs the work of a call that `Worker.close` aborts and awaits. */
+  readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
+  readonly logger: Logger;
+}
+
+/** A process that has ended. */
+export interface EndedCommand {
+  /** The handle of the container. */
+  readonly handle: string;
+  readonly processId: string;
+  readonly exitStatus: number;
+  /** @defaultValue false */
+  readonly hijack?: boolean | undefined;
+  /** Receives why the result waits, and which outputs are unsaved. @defaultValue nothing does */
+  readonly stderr?: Writable | undefined;
+}
+
+/** How often a volume is saved again that another process of the container changes meanwhile. */
+const maxTries = 3;
+
+/** Saves the outputs of a container when one of its processes has ended. */
+export class OutputSaver {
+  readonly #components: OutputSaverComponents;
+
+  constructor(components: OutputSaverComponents) {
+    this.#components = components;
+  }
+
+  /**
+   * Saves all outputs of the container in parallel. Resolves with those that could not be saved
+   * within the budget, which are marked unsaved. Several hosts that save for one process save once.
+   * The signal stops the saves.
+   *
+   * @throws RepositoryUnavailableError - the database does not answer; the agent keeps the result
+   */
+  async save(command: EndedCommand, options: AbortOptions): Promise<readonly UnsavedOutput[]> {
+    const { when, holding } = this.#components;
+    if (command.hijack === true || when === 'never') return [];
+    if (when === 'success' && command.exitStatus !== 0) return [];
+    return await holding((signal) => this.#saveAll(command, signal), options);
+  }
+
+  async #saveAll(command: EndedCommand, signal: AbortSignal): Promise<readonly UnsavedOutput[]> {
+    const { containers, rows, retry: persist, logger } = this.#components;
+    const { handle, processId, stderr } = command;
+    const volumes = await persist(() => containers.volumesOf(handle, { signal }), { signal });
+    const retrying = this.#noticeOnce(command);
+    const saves = volumes
+      .filter(({ kind }) => kind === 'output')
+      .map((volume) => this.#saveOne(volume, { processId, retrying, signal }));
+    // All have ended before the first failure is reported.
+    await Promise.allSettled(saves);
+    const unsaved = (await Promise.all(saves)).flatMap((failed) => failed ?? []);
+    if (unsaved.length === 0) return unsaved;
+    for (const { mountPath, cause } of unsaved) {
+      logger.warn('output not saved', { handle, processId, mountPath, error: cause });
+      writeNotice(stderr, `\noutput ${mountPath} is not saved: ${messageOf(cause)}\n`);
+    }
+    const handles = unsaved.map((output) => output.handle);
+    await persist(() => rows.markUnsaved(handles, { signal }), { signal });
+    return unsaved;
+  }
+
+  /** Returns the output if it could not be saved. */
+  async #saveOne(volume: VolumeRecord, saving: Saving): Promise<UnsavedOutput | undefined> {
+    try {
+      await this.#saveNewest(volume, saving);
+      return undefined;
+    } catch (cause) {
+      saving.signal.throwIfAborted();
+      if (cause instanceof RepositoryUnavailableError || cause instanceof ClosedError) throw cause;
+      return { mountPath: volume.mountPath ?? '', handle: volume.handle, cause };
+    }
+  }
+
+  /** Saves again if another process of the container has saved the volume meanwhile. */
+  async #saveNewest(volume: VolumeRecord, { processId, retrying, signal }: Saving): Promise<void> {
+    const { volumes, archives, retry: persist, store, budgetMs } = this.#components;
+    const { workerName, handle } = volume;
+    const claim = `output:${handle}:${processId}`;
+    let current: VolumeRecord | undefined = volume;
+    let candidates: readonly ArchiveReference[] = [];
+    for (let tries = 1; current?.state === 'created' && tries <= maxTries; tries += 1) {
+      const { location, archive } = current;
+      const terms = { budgetMs, signal, retrying, candidates, claim: tries === 1 ? claim : undefined };
+      const saved = await archives.save({ handle, location, archive }, store, terms);
+      if (saved.isContent) return;
+      candidates = [saved.archive];
+      current = await persist(() => volumes.lookup(workerName, handle, { signal }), { signal });
+    }
+  }
+
+  #noticeOnce({ handle, processId, stderr }: EndedCommand): (error: unknown) => void {
+    const { budgetMs, logger } = this.#components;
+    let isNoticed = false;
+    return (error) => {
+      if (isNoticed) return;
+      isNoticed = true;
+      logger.warn('result waits for its outputs', { handle, processId, error });
+      const limit = `${Math.round(budgetMs / 1_000)} s at most`;
+      writeNotice(stderr, `\noutputs are not saved yet; the result waits for ${limit}: ${messageOf(error)}\n`);
+    };
+  }
+}
+
+interface Saving {
+  readonly processId: string;
+  readonly retrying: (error: unknown) => void;
+  readonly signal: AbortSignal;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
