@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
@@ -64,15 +65,15 @@ describe('an S3 store and faults', function () {
   });
 
   it('returns the exact bytes of reads that are cut at random bytes', async () => {
-    const [key, bytes, random] = [newKey(), seededBytes(8 * MiB), seededRandom(1)];
+    const [key, bytes, random] = [newKey(), seededBytes(2 * MiB), seededRandom(1)];
     await store.write(key, inChunks(bytes));
-    for (let round = 0; round < 50; round += 1) {
+    for (let round = 0; round < 40; round += 1) {
       await store.close();
       store = open();
       const cut = () => ({
-        down: { after: [[Math.floor(random() * 4 * MiB), random() < 0.5 ? wireReset : wireFin]] as const },
+        down: { after: [[Math.floor(random() * 2 * MiB), random() < 0.5 ? wireReset : wireFin]] as const },
       });
-      proxy.plan(cut(), cut(), cut());
+      proxy.plan(cut(), cut());
       expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
     }
   });
@@ -110,17 +111,16 @@ describe('an S3 store and faults', function () {
     expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
   });
 
-  it('releases a silent body at once when its readable is destroyed', async () => {
+  it('closes a readable at once when it is destroyed while its body is silent', async () => {
     const key = newKey();
     await store.write(key, inChunks(seededBytes(8 * MiB)));
     await store.close();
-    store = open({ requestTimeoutMs: 300_000 });
+    store = open({ requestTimeoutMs: 3_600_000 });
     proxy.plan({ down: { after: [[MiB, blackHole]] } });
-    const stream = await store.read(key);
-    stream.resume();
-    await delay(200);
+    const stream = (await store.read(key)).resume();
+    while (!proxy.wires.some(({ isStalled }) => isStalled)) await delay(5);
     stream.destroy();
-    while (proxy.wires.some(({ isOpen }) => isOpen)) await delay(5);
+    await once(stream, 'close');
   });
 
   it('rejects with StoreUnavailableError if no request is answered', async () => {
