@@ -43,6 +43,8 @@ const refusedCredentials = new Set([
   'SignatureDoesNotMatch',
   'TokenProviderError',
   'TokenRefreshRequired',
+  // versitygw, with status 404.
+  'XAdminUserNotFound',
 ]);
 const unavailable = new Set([
   'BadDigest',
@@ -56,6 +58,8 @@ const unavailable = new Set([
   'TimeoutError',
   'TooManyRequests',
 ]);
+/** Other answers with status 404 are those of proxies, or about accounts. */
+const missing = new Set(['NoSuchKey', 'NotFound']);
 const full = new Set(['InsufficientStorage', 'QuotaExceeded', 'XMinioStorageFull']);
 const otherRegion = new Set([
   'AuthorizationHeaderMalformed',
@@ -95,8 +99,8 @@ export function s3ErrorOf(error: unknown, request: S3Request): unknown {
   if (full.has(name) || status === 507) return new DiskFullError({}, `bucket ${bucket} (${detail})`);
   if (unavailable.has(name) || status === 408 || status === 429 || (status ?? 0) >= 500)
     return new StoreUnavailableError(facts, detail);
-  if (status === 404 && facts.key !== undefined) return new ArchiveMissingError({ store: facts.store, key: facts.key });
-  if (status === 404) return denied(`bucket ${bucket} does not exist`);
+  if (missing.has(name) && facts.key !== undefined) return new ArchiveMissingError({ store: facts.store, key: facts.key });
+  if (name === 'NotFound') return denied(`bucket ${bucket} does not exist`);
   if (status === 412) return denied('the key exists already');
   if (status !== undefined && status >= 400)
     return denied(status === 403 ? 'access is denied' : 'the request is refused');

@@ -30,8 +30,8 @@ describe('an S3 store and faults', function () {
   let store: S3Store;
   let keys = 0;
   const newKey = (): string => `faults/00/a-${(keys += 1)}.tar.zst`;
-  const open = (more: Partial<S3StoreOptions> = {}, port: number = proxy.port): S3Store =>
-    openS3Store(server.options({ partSizeBytes: partBytes, requestTimeoutMs: 2_000, ...more }, port), {
+  const open = (more: Partial<S3StoreOptions> = {}, port: number = proxy.port, at: Versitygw = server): S3Store =>
+    openS3Store(at.options({ partSizeBytes: partBytes, requestTimeoutMs: 2_000, ...more }, port), {
       clock: systemClock(),
       logger,
       buffers: new PartBuffers(),
@@ -127,14 +127,10 @@ describe('an S3 store and faults', function () {
     await store.close();
     store = open({ requestTimeoutMs: 200 });
     proxy.plan(...Array.from({ length: 20 }, () => ({ down: { after: [[0, blackHole]] as const } })));
-    for (const call of [
-      store.probe(),
-      store.read('a/b/c'),
-      store.delete('a/b/c'),
-      store.write('a/b/c', inChunks(seededBytes(1))),
-    ])
-      expect(await rejection(call)).to.have.property('code', 'KW_ERR_STORE_UNAVAILABLE');
-    proxy.plan();
+    const source = inChunks(seededBytes(1));
+    const calls = [store.probe(), store.read('a/b/c'), store.delete('a/b/c'), store.write('a/b/c', source)];
+    for (const failure of await Promise.all(calls.map((call) => rejection(call))))
+      expect(failure).to.have.property('code', 'KW_ERR_STORE_UNAVAILABLE');
   });
 
   it('rejects with StoreUnavailableError if nothing listens', async () => {
@@ -144,17 +140,20 @@ describe('an S3 store and faults', function () {
   });
 
   it('continues a read over a restart of the server', async () => {
+    await using own = await Versitygw.start();
+    const restarted = open({}, own.port, own);
     const [key, bytes] = [newKey(), seededBytes(16 * MiB)];
-    await store.write(key, inChunks(bytes));
-    const stream = await store.read(key);
+    await restarted.write(key, inChunks(bytes));
+    const stream = await restarted.read(key);
     const chunks: Uint8Array[] = [];
-    let restarted = false;
+    let isRestarted = false;
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
       chunks.push(chunk);
-      if (!restarted) await server.restart();
-      restarted = true;
+      if (!isRestarted) await own.restart();
+      isRestarted = true;
     }
     expect(sha256(Buffer.concat(chunks))).to.equal(sha256(bytes));
+    await restarted.close();
   });
 
   it('rejects with ArchiveDamagedError if an object changes between two parts of a read', async () => {
@@ -194,8 +193,8 @@ describe('an S3 store and faults', function () {
 
   it('rejects with StoreDeniedError for a bucket that does not exist, which it names', async () => {
     const other = open({ bucket: 'another' });
-    for (const call of [other.probe(), other.write('a/b/c', inChunks(seededBytes(1)))]) {
-      const failure = await rejection(call);
+    const calls = [other.probe(), other.write('a/b/c', inChunks(seededBytes(1)))];
+    for (const failure of await Promise.all(calls.map((call) => rejection(call)))) {
       expect(failure).to.have.property('code', 'KW_ERR_STORE_DENIED');
       expect(failure.message).to.include('bucket another does not exist');
     }
@@ -226,17 +225,16 @@ describe('an S3 store and faults', function () {
       secretAccessKey: `secret-${number}`,
     })) as [ServerKey, ServerKey];
     let [current, calls] = [first, 0];
-    await server.restart(first);
-    const rotated = open({
-      credentials: async () => {
-        calls += 1;
-        return current;
-      },
-    });
+    await using own = await Versitygw.start({ key: first });
+    const credentials = async () => {
+      calls += 1;
+      return current;
+    };
+    const rotated = open({ credentials }, own.port, own);
     await rotated.probe();
     await rotated.probe();
     expect(calls).to.equal(1);
-    await server.restart(second);
+    await own.restart(second);
     expect(await rejection(rotated.probe())).to.have.property('code', 'KW_ERR_STORE_DENIED');
     current = second;
     await Promise.all([rotated.probe(), rotated.probe(), rotated.probe()]);

@@ -76,4 +76,32 @@ export const mutants: readonly Mutant[] = [
     replace: '',
     killedBy: errors,
   },
+  {
+    name: 'the page of a proxy is a missing archive',
+    file: 'src/stores/s3/s3-errors.ts',
+    find: 'if (missing.has(name) && facts.key !== undefined)',
+    replace: 'if (status === 404 && facts.key !== undefined)',
+    killedBy: errors,
+  },
+  {
+    name: 'a write to S3 whose answer was lost is refused',
+    file: 'src/stores/s3/sdk-uploads.ts',
+    find: "new Set(['PreconditionFailed', 'NoSuchUpload'])",
+    replace: "new Set(['PreconditionFailed'])",
+    killedBy: { specs: ['test/unit/stores/s3/s3-store.spec.ts'] },
+  },
+  {
+    name: 'a write to S3 that another write has preceded succeeds',
+    file: 'src/stores/s3/sdk-uploads.ts',
+    find: '(await this.#options.objects.writeIdOf(key, options)) === writeId',
+    replace: '(await this.#options.objects.writeIdOf(key, options)) !== undefined',
+    killedBy: { specs: ['test/unit/stores/s3/s3-store.spec.ts'] },
+  },
+  {
+    name: 'the deletion of an archive in S3 aborts the uploads of other archives',
+    file: 'src/stores/s3/s3-store.ts',
+    find: 'if (upload.key !== key) continue;',
+    replace: '',
+    killedBy: { specs: ['test/unit/stores/s3/s3-store.spec.ts'] },
+  },
 ];

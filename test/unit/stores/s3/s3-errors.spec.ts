@@ -44,6 +44,8 @@ describe('the errors of S3', () => {
     ['NoSuchBucket', 404, undefined, 'KW_ERR_STORE_DENIED'],
     ['PermanentRedirect', 301, undefined, 'KW_ERR_STORE_DENIED'],
     ['PreconditionFailed', 412, undefined, 'KW_ERR_STORE_DENIED'],
+    ['XAdminUserNotFound', 404, undefined, 'KW_ERR_STORE_DENIED'],
+    ['UnknownError', 404, undefined, 'KW_ERR_STORE_DENIED'],
     ['EntityTooLarge', 400, undefined, 'KW_ERR_STORE_DENIED'],
     ['NoSuchKey', 404, undefined, 'KW_ERR_ARCHIVE_MISSING'],
     ['NotFound', 404, undefined, 'KW_ERR_ARCHIVE_MISSING'],
