@@ -11,6 +11,8 @@ import { displayName, type TarEntry } from './tar-reader.ts';
 /** The agent's own file in a volume (agent/src/volume/tree_writer.h). */
 const RESERVED_NAME = '.kw-commit-5b0e4d3a91c7';
 
+const MAX_TARGET_BYTES = 4095;
+
 /** Checks the entries of an archive by the rules of the agent, and counts them. */
 export class EntryCheck {
   readonly #facts: TransferFacts;
@@ -58,6 +60,8 @@ export class EntryCheck {
 function checkTarget({ kind, target }: TarEntry, facts: TransferFacts): void {
   if (target === '')
     throw new CorruptArchiveError(facts, `a ${kind === 'link' ? 'hard' : 'symbolic'} link has no target`);
+  if (target.length > MAX_TARGET_BYTES)
+    throw new UnsupportedEntryError(facts, `a link has a target of more than ${MAX_TARGET_BYTES} bytes`);
   if (kind === 'link' && checkedPath(target, "a hard link's target", facts) === '')
     throw new CorruptArchiveError(facts, 'a hard link to a folder');
 }
@@ -66,7 +70,7 @@ function checkedPath(name: string, what: string, facts: TransferFacts): string {
   const path = name.startsWith('/') ? ({ problem: 'unsafe' } as const) : normalPath(name);
   if (typeof path !== 'string') {
     if (path.problem === 'unsafe') throw new UnsafeArchivePathError(facts);
-    throw new UnsupportedEntryError(facts, `${what} has a path of more than 4095 bytes`);
+    throw new UnsupportedEntryError(facts, `${what} has a path of more than 4095 bytes, or a name of more than 255`);
   }
   if (path.startsWith(RESERVED_NAME)) throw new UnsupportedEntryError(facts, `${what} has a reserved name`);
   return path;

@@ -3,6 +3,8 @@ import { CorruptTar } from './tar-header.ts';
 /** A record of an extended header. Bytes, as latin1 text. */
 export type PaxRecord = readonly [key: string, value: string];
 
+const NAME_KEYS = ['path', 'linkpath', 'GNU.sparse.name'];
+
 /**
  * Reads the records `<length> <key>=<value>\n` of an extended header.
  *
@@ -19,7 +21,10 @@ export function readPax(bytes: Buffer): PaxRecord[] {
     const text = bytes.toString('latin1', space + 1, end - 1);
     const equals = text.indexOf('=');
     if (equals <= 0) throw new CorruptTar('an extended header has a record without a key');
-    records.push([text.slice(0, equals), text.slice(equals + 1)]);
+    const [key, value] = [text.slice(0, equals), text.slice(equals + 1)];
+    if (NAME_KEYS.includes(key) && value.includes('\0'))
+      throw new CorruptTar('an extended header has a name with a NUL byte');
+    records.push([key, value]);
     at = end;
   }
   return records;
