@@ -224,11 +224,7 @@ export class DiskFullError extends TransferError {
   /** The name of the archive store that is full, if it is not a node. */
   readonly store: string | undefined;
 
-  constructor(
-    facts: TransferFacts & { readonly store?: string | undefined },
-    detail: string,
-    options?: ErrorOptions,
-  ) {
+  constructor(facts: TransferFacts & { readonly store?: string | undefined }, detail: string, options?: ErrorOptions) {
     const { store } = facts;
     const where = store === undefined ? "disk full on the pod's node" : `store ${JSON.stringify(store)} is full`;
     super(`${where}: ${detail}`, facts, false, options);

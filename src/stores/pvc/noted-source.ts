@@ -11,6 +11,11 @@ export class NotedSource implements AsyncIterable<Uint8Array> {
     this.#source = source;
   }
 
+  /** Whether the source was opened, so that it cannot be read again. */
+  get isOpen(): boolean {
+    return this.#iterator !== undefined;
+  }
+
   /** Whether the source itself has failed with this error. */
   hasFailedWith(error: unknown): boolean {
     return this.#failure !== undefined && this.#failure.reason === error;

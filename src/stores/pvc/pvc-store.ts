@@ -11,7 +11,7 @@ import type { ArchiveStore, ListedArchive, ReadArchiveOptions, StoreUsage, Writt
 import { NotedSource } from './noted-source.ts';
 import { ResumedRead } from './resumed-read.ts';
 import { type StoreRight, storeError } from './store-errors.ts';
-import type { StorePod } from './store-pod.ts';
+import { hasEnded, type StorePod } from './store-pod.ts';
 
 /** The operations on archives of the agent in a store pod. */
 export interface ClaimArchives {
@@ -42,6 +42,8 @@ export interface PvcStoreComponents {
 interface Use extends AbortOptions {
   readonly key?: string | undefined;
   readonly right: StoreRight;
+  /** Whether the work can run again after its pod has ended. @defaultValue always */
+  readonly mayRepeat?: (() => boolean) | undefined;
 }
 
 /** Keeps archives as files on a claim, through the agent of the claim's store pod. */
@@ -57,7 +59,8 @@ export class PvcStore implements ArchiveStore {
   async write(key: string, bytes: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<WrittenArchive> {
     const source = new NotedSource(bytes);
     try {
-      const written = await this.#use({ key, right: 'write', signal }, async (archives, guarded) => {
+      const mayRepeat = (): boolean => !source.isOpen;
+      const written = await this.#use({ key, right: 'write', signal, mayRepeat }, async (archives, guarded) => {
         try {
           return await archives.write(key, source, { signal: guarded });
         } catch (error) {
@@ -117,8 +120,8 @@ export class PvcStore implements ArchiveStore {
 
   /** Writes and deletes an archive, because a file system that became read-only can still be read. */
   async probe({ signal }: AbortOptions = {}): Promise<void> {
-    const key = this.#components.probeKey();
     await this.#use({ right: 'write', signal }, async (archives, guarded) => {
+      const key = this.#components.probeKey();
       await archives.write(key, oneByte(), { signal: guarded });
       await archives.delete(key, { signal: guarded });
     });
@@ -130,27 +133,18 @@ export class PvcStore implements ArchiveStore {
   }
 
   /** Runs one operation. Its signal also aborts when the store pod has ended. */
-  async #use<T>(
-    { key, right, signal }: Use,
-    work: (archives: ClaimArchives, signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    signal?.throwIfAborted();
+  async #use<T>(use: Use, work: (archives: ClaimArchives, signal: AbortSignal) => Promise<T>): Promise<T> {
     const { pod } = this.#components;
-    try {
-      const archives = await pod.archives({ signal });
-      using guard = pod.guard({ signal });
+    return await this.#attempt(use, async (archives) => {
+      using guard = pod.guard(use);
       return await work(archives, guard.signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw storeError(error, { store: this.name, key }, right);
-    }
+    });
   }
 
   /** Opens an archive. The pod is guarded for as long as it is read. */
   async #open(key: string, offset: number, signal: AbortSignal): Promise<Readable> {
     const { pod } = this.#components;
-    try {
-      const archives = await pod.archives({ signal });
+    return await this.#attempt({ key, right: 'read', signal }, async (archives) => {
       const guard = pod.guard({ signal });
       try {
         const readable = await archives.read(key, { offset, signal: guard.signal });
@@ -162,9 +156,26 @@ export class PvcStore implements ArchiveStore {
         guard[Symbol.dispose]();
         throw error;
       }
-    } catch (error) {
-      signal.throwIfAborted();
-      throw storeError(error, { store: this.name, key }, 'read');
+    });
+  }
+
+  /**
+   * Runs work with the archives of the store pod. Runs it once more if the pod has ended, of which an
+   * agent that still answers shows nothing.
+   */
+  async #attempt<T>(
+    { key, right, signal, mayRepeat = () => true }: Use,
+    work: (archives: ClaimArchives) => Promise<T>,
+  ): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      signal?.throwIfAborted();
+      try {
+        return await work(await this.#components.pod.archives({ signal }));
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (tries === 1 && hasEnded(error) && mayRepeat()) continue;
+        throw storeError(error, { store: this.name, key }, right);
+      }
     }
   }
 }

@@ -184,7 +184,7 @@ export class StorePod<Archives> {
 }
 
 /** Whether the pod is of no use any more. Its name must become free for another one. */
-function hasEnded(error: unknown): boolean {
+export function hasEnded(error: unknown): boolean {
   return (
     error instanceof PodDeletedError ||
     error instanceof PodEvictedError ||

@@ -126,13 +126,32 @@ describe('PvcStore', () => {
 
   it('rejects a write when the store pod ends, without waiting for the connection', async () => {
     archives.write.callsFake(
-      async (_key: string, _bytes: unknown, { signal }: { signal: AbortSignal }) =>
-        await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+      async (_key: string, bytes: AsyncIterable<Uint8Array>, { signal }: { signal: AbortSignal }) => {
+        bytes[Symbol.asyncIterator]();
+        return await new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason as Error)),
+        );
+      },
     );
     const writing = rejection(store.write(key, chunks('a')));
     await settle();
     for (const guard of guards) guard.abort(new PodDeletedError(podFacts));
     expect(await writing).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE', store: 'pvc', key });
+  });
+
+  it('runs an operation again, with the next pod, if its pod has ended, and a write only while its source is closed', async () => {
+    const ended = new PodDeletedError(podFacts);
+    archives.delete.onFirstCall().rejects(ended);
+    archives.delete.onSecondCall().resolves(true);
+    expect(await store.delete(key)).to.equal(true);
+    archives.write.onFirstCall().rejects(ended);
+    archives.write.onSecondCall().callsFake(async (_key: string, bytes: AsyncIterable<Uint8Array>) => {
+      await readAll(key, bytes);
+      throw ended;
+    });
+    expect(await rejection(store.write(key, chunks('a')))).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE' });
+    sinon.assert.calledTwice(archives.write);
+    expect(pod.archives.callCount).to.equal(4);
   });
 
   it('takes a chunk before it asks for the next one', async () => {

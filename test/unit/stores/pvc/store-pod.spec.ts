@@ -5,7 +5,7 @@ import { ClosedError } from '../../../../src/errors/caller.ts';
 import { ApiUnavailableError } from '../../../../src/errors/cluster.ts';
 import { PodDeletedError, PodEvictedError, PodFailedError, PodStartTimeoutError } from '../../../../src/errors/pod.ts';
 import type { Pod } from '../../../../src/kubernetes/cluster.ts';
-import { StorePod, type StorePodComponents } from '../../../../src/stores/pvc/store-pod.ts';
+import { StorePod } from '../../../../src/stores/pvc/store-pod.ts';
 import { storePodRequest } from '../../../../src/stores/pvc/store-pod-request.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';

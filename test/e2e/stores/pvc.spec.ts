@@ -1,0 +1,201 @@
+import { chmod, readdir, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { CoreV1Api } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import type { ArchiveStore } from '../../../src/stores/archive-store.ts';
+import { describeArchiveStore } from '../../contract/stores/describe-archive-store.ts';
+import { type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { rejection } from '../../support/rejection.ts';
+import { contentOf, inChunks, seededBytes, sha256 } from '../../support/stores/archive-bytes.ts';
+import { ClaimFixture } from '../../support/stores/claim-fixture.ts';
+import { PvcWorker } from '../../support/stores/pvc-worker.ts';
+
+const MiB = 1_048_576;
+
+describe('PvcStore on a real cluster', function () {
+  this.timeout(120_000);
+  let real: RealCluster | undefined;
+  let api: CoreV1Api;
+  let claims: ClaimFixture;
+  let worker: PvcWorker;
+  const stores: ArchiveStore[] = [];
+  let keys = 0;
+  const newKey = (): string => `i/00/a-${(keys += 1)}.tar.zst`;
+  const open = (claim: string): ArchiveStore => {
+    const store = worker.open({ claim });
+    stores.push(store);
+    return store;
+  };
+
+  before(async function () {
+    real = await realCluster(this, 'pvc');
+    const { cluster, namespace, kubeConfig } = real;
+    api = kubeConfig.makeApiClient(CoreV1Api);
+    claims = new ClaimFixture(api, namespace);
+    worker = new PvcWorker({ cluster, image: shellImage });
+  });
+
+  after(async () => {
+    for (const store of stores) await store.close();
+    worker?.close();
+    await real?.remove();
+    await claims?.remove();
+  });
+
+  describeArchiveStore('as an ArchiveStore on the class local', {
+    open: async () => {
+      const { cluster } = real!;
+      const own = new PvcWorker({ cluster, image: shellImage });
+      await claims.create('contract', { storageClassName: 'local', storage: '1Gi' });
+      const store = own.open({ claim: 'contract' });
+      const closeStore = store.close.bind(store);
+      const close = async (): Promise<void> => {
+        await closeStore();
+        own.close();
+      };
+      return Object.assign(store, { close });
+    },
+    partBytes: 262_144,
+    aborts: 5,
+  });
+
+  it('rejects within seconds, and names the claim, if the claim does not exist', async () => {
+    const error = await rejection(open('nowhere').probe());
+    expect(error).to.include({ code: 'KW_ERR_STORE_NOT_CONFIGURED', store: 'pvc' });
+    expect(String(error)).to.include(`${real!.namespace}/nowhere`);
+  }).timeout(20_000);
+
+  it('rejects with StoreUnavailableError, and names the claim, if no volume can be bound to it', async () => {
+    await claims.create('unbound', { storageClassName: 'local', storage: '900Gi' });
+    const error = await rejection(open('unbound').probe());
+    expect(error).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE', store: 'pvc', retryable: true });
+    expect(String(error)).to.include(`${real!.namespace}/unbound`);
+  }).timeout(40_000);
+
+  describe('whose pod ends in mid-transfer', () => {
+    let store: ArchiveStore;
+    const bytes = seededBytes(24 * MiB);
+    const pod = () => ({ name: worker.podName('ends'), namespace: real!.namespace });
+    const ends = [
+      ['is deleted', async () => void (await api.deleteNamespacedPod({ ...pod(), gracePeriodSeconds: 1 }))],
+      ['is evicted', async () => void (await api.createNamespacedPodEviction({ ...pod(), body: { metadata: pod() } }))],
+    ] as const;
+
+    before(async () => {
+      await claims.create('ends', { storageClassName: 'local', storage: '1Gi' });
+      store = open('ends');
+      await store.probe();
+    });
+
+    for (const [what, end] of ends)
+      it(`rejects the write with StoreUnavailableError when the pod ${what}; the next pod accepts another key`, async () => {
+        async function* slow(): AsyncGenerator<Uint8Array> {
+          yield bytes.subarray(0, MiB);
+          await end();
+          for (;;) {
+            yield bytes.subarray(0, 1000);
+            await sleep(20);
+          }
+        }
+        const error = await rejection(store.write(newKey(), slow()));
+        expect(error).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE', store: 'pvc', retryable: true });
+        const key = newKey();
+        await store.write(key, inChunks(bytes.subarray(0, MiB)));
+        expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes.subarray(0, MiB)));
+      });
+
+    for (const [what, end] of ends)
+      it(`continues the read at its offset when the pod ${what}`, async () => {
+        const key = newKey();
+        await store.write(key, inChunks(bytes));
+        const parts: Uint8Array[] = [];
+        let hasEnded = false;
+        for await (const part of (await store.read(key)) as AsyncIterable<Uint8Array>) {
+          parts.push(part);
+          if (hasEnded) continue;
+          hasEnded = true;
+          await end();
+          // Until the node has ended the pod.
+          await sleep(12_000);
+        }
+        expect(sha256(Buffer.concat(parts))).to.equal(sha256(bytes));
+      });
+  });
+
+  describe('on a file system of 64 MiB', () => {
+    let store: ArchiveStore;
+
+    before(async () => {
+      await claims.create('small', { storageClassName: 'dynamic', storage: '64Mi' });
+      store = open('small');
+    });
+
+    it('starts although the claim is bound only when the pod is scheduled', async () => {
+      await store.probe();
+    });
+
+    it('rejects with DiskFullError, names the store, and has room again after a deletion', async () => {
+      const [first, second, third] = [newKey(), newKey(), newKey()];
+      await store.write(first, inChunks(seededBytes(32 * MiB)));
+      const error = await rejection(store.write(second, inChunks(seededBytes(40 * MiB))));
+      expect(error).to.include({ code: 'KW_ERR_DISK_FULL', store: 'pvc' });
+      await store.delete(second);
+      expect(await store.delete(first)).to.equal(true);
+      await store.write(third, inChunks(seededBytes(40 * MiB)));
+      const usage = await store.usage();
+      expect(usage!.totalBytes).to.be.within(32 * MiB, 64 * MiB);
+      expect(usage!.freeBytes).to.be.lessThan(24 * MiB);
+    });
+  });
+
+  it('rejects writes with StoreDeniedError on a volume that is read-only, and reads on', async () => {
+    const { path } = await claims.createHostPath('frozen');
+    const store = open('frozen');
+    const key = newKey();
+    await store.write(key, inChunks(seededBytes(1000)));
+    await claims.freeze(path);
+    for (const call of [store.write(newKey(), inChunks(seededBytes(10))), store.probe(), store.delete(key)])
+      expect(await rejection(call)).to.include({ code: 'KW_ERR_STORE_DENIED', store: 'pvc', right: 'write' });
+    expect(await contentOf(await store.read(key))).to.have.lengthOf(1000);
+  });
+
+  it('rejects with StoreDeniedError where the user of the store pod may not write', async () => {
+    const { path } = await claims.createHostPath('foreign');
+    await chmod(path, 0o755);
+    const error = await rejection(open('foreign').probe());
+    expect(error).to.include({ code: 'KW_ERR_STORE_DENIED', store: 'pvc', right: 'write' });
+  });
+
+  describe('whose files another program changes', () => {
+    let store: ArchiveStore;
+    let path: string;
+
+    before(async () => {
+      ({ path } = await claims.createHostPath('changed'));
+      store = open('changed');
+    });
+
+    const fileOf = async (key: string): Promise<string> => {
+      const files = await readdir(path, { recursive: true });
+      const file = files.find((name) => name.endsWith(key.slice(-16)));
+      return join(path, file ?? 'none');
+    };
+
+    it('rejects with ArchiveMissingError if a file was removed', async () => {
+      const key = newKey();
+      await store.write(key, inChunks(seededBytes(1000)));
+      await rm(await fileOf(key));
+      expect(await rejection(store.read(key))).to.include({ code: 'KW_ERR_ARCHIVE_MISSING', store: 'pvc', key });
+    });
+
+    it('returns the bytes that are stored, whose size the reader compares, if a file was cut', async () => {
+      const key = newKey();
+      await store.write(key, inChunks(seededBytes(1000)));
+      await truncate(await fileOf(key), 400);
+      expect(await contentOf(await store.read(key))).to.have.lengthOf(400);
+    });
+  });
+});
