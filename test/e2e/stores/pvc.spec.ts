@@ -45,11 +45,11 @@ describe('PvcStore on a real cluster', function () {
     await claims?.remove();
   });
 
-  describeArchiveStore('as an ArchiveStore on the class local', {
+  describeArchiveStore('as an ArchiveStore on ext4', {
     open: async () => {
       const { cluster } = real!;
       const own = new PvcWorker({ cluster, image: shellImage });
-      await claims.create('contract', { storageClassName: 'local', storage: '1Gi' });
+      await claims.create('contract', { storageClassName: 'dynamic', storage: '256Mi' });
       const store = own.open({ claim: 'contract' });
       const closeStore = store.close.bind(store);
       const close = async (): Promise<void> => {
@@ -80,12 +80,13 @@ describe('PvcStore on a real cluster', function () {
     const bytes = seededBytes(24 * MiB);
     const pod = () => ({ name: worker.podName('ends'), namespace: real!.namespace });
     const ends = [
-      ['is deleted', async () => void (await api.deleteNamespacedPod({ ...pod(), gracePeriodSeconds: 1 }))],
-      ['is evicted', async () => void (await api.createNamespacedPodEviction({ ...pod(), body: { metadata: pod() } }))],
+      ['is deleted', async () => await api.deleteNamespacedPod({ ...pod(), gracePeriodSeconds: 1 })],
+      ['is evicted', async () => await api.createNamespacedPodEviction({ ...pod(), body: { metadata: pod() } })],
     ] as const;
 
     before(async () => {
       await claims.create('ends', { storageClassName: 'local', storage: '1Gi' });
+      await claims.permit('ends');
       store = open('ends');
       await store.probe();
     });

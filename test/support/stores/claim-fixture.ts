@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import type { CoreV1Api } from '@kubernetes/client-node';
@@ -55,6 +56,20 @@ export class ClaimFixture {
     });
     await this.create(name, { storageClassName: '', storage: '1Gi', volumeName });
     return { path };
+  }
+
+  /** Waits for the volume of a claim, and lets every user write to it: a hostPath has no fsGroup. */
+  async permit(name: string): Promise<void> {
+    const claim = { name, namespace: this.#namespace };
+    let volumeName: string | undefined;
+    while (volumeName === undefined) {
+      await sleep(100);
+      volumeName = (await this.#api.readNamespacedPersistentVolumeClaim(claim)).spec?.volumeName;
+    }
+    const { spec } = await this.#api.readPersistentVolume({ name: volumeName });
+    const path = spec?.hostPath?.path ?? '';
+    await mkdir(path, { recursive: true });
+    await chmod(path, 0o777);
   }
 
   /** Makes the file system of `createHostPath` read-only, also where it is mounted already. */
