@@ -9,6 +9,7 @@ import { fakeOf, header } from './generator/fake-of.ts';
 
 /** The interfaces to fake: contracts and ports, never plain data. */
 const faked = [
+  'ArchiveRepository',
   'Artifact',
   'ArtifactStore',
   'CacheRepository',

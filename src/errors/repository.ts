@@ -96,7 +96,7 @@ export class IllegalTransitionError extends KubernetesWorkerError {
 export class LeaseLostError extends KubernetesWorkerError {
   /** The stable code of this class. */
   override readonly code = 'KW_ERR_LEASE_LOST';
-  /** The handle of the container or of the volume to fill, or the ID of the archive. */
+  /** The handle of the container, or of the volume to fill, or the ID of the archive to write. */
   readonly handle: string;
 
   constructor(handle: string, options?: ErrorOptions) {

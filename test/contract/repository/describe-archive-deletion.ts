@@ -155,6 +155,7 @@ export function describeArchiveDeletion(world: RepositoryUnderTest): void {
       await world.first.volumes.expire('worker', 'cache-2');
       await world.first.streams.hold('s', ['cache-1'], 60_000);
       expect(await evict(1_000)).to.deep.equal([2]);
+      expect(await volumeState('cache-1')).to.equal('created');
       await world.first.streams.release('s');
       expect(await evict(1_000)).to.deep.equal([1]);
     });

@@ -14,6 +14,7 @@ const volumes = 100_000;
 const aboutAllRows: Readonly<Record<string, string>> = {
   'a heartbeat counts them': '"heartbeat_at" = now()',
   'a usage groups them': 'with "counted" as',
+  'an eviction ranks the archives of a store': 'with "unused" as',
   'the deletion of a worker looks for them, or deletes them': '"forgotten" as (delete from',
 };
 const isAboutAllRows = ({ text }: RecordedStatement): boolean =>
