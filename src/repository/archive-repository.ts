@@ -104,7 +104,8 @@ export interface ArchivedVolume {
 export interface ArchiveRepository {
   /**
    * Inserts the archive as `creating` with attempt 1. With a claim that another archive has: returns
-   * that archive. If its lease has lapsed, the caller takes it over with the next attempt.
+   * that archive. If its lease has lapsed, the caller takes it over with the next attempt. Idempotent
+   * for the same ID and holder.
    */
   begin(archive: NewArchive, options?: AbortOptions): Promise<BegunArchive>;
   /**

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import type { NewArchive } from '../../../src/repository/archive-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { archiveOf, contentOf, idOf, insertReferring, makeReady, stateOf } from './archives-under-test.ts';
 import { artifactOf, insert, leaseOf, type RepositoryUnderTest, rejection } from './repository-under-test.ts';
@@ -39,6 +40,12 @@ export function describeArchives(world: RepositoryUnderTest): void {
         reference: undefined,
       });
       expect(await lookup()).to.deep.equal(archive);
+    });
+
+    it('is the same, and held, if its holder repeats the begin', async () => {
+      const begun = await world.first.archives.begin(archiveOf(1));
+      expect(await world.first.archives.begin(archiveOf(1))).to.deep.equal(begun);
+      expect(await world.count('archives')).to.equal(1);
     });
 
     it('is ready with its content after a commit', async () => {
@@ -270,12 +277,18 @@ export function describeArchives(world: RepositoryUnderTest): void {
       expect(await world.count('archives')).to.equal(0);
     });
 
-    it('is rejected if the ID exists', async () => {
-      await reach('creating');
-      expect(await rejection(world.second.archives.begin(archiveOf(1)))).to.include({
+    const rejectsId = async (archive: NewArchive) =>
+      expect(await rejection(world.second.archives.begin(archive))).to.include({
         code: 'KW_ERR_INVALID_SPEC',
         field: 'id',
       });
+
+    it('is rejected if the ID exists, unless its holder repeats the begin', async () => {
+      await reach('creating');
+      const other = archiveOf(1, { lease: leaseOf('another') });
+      await rejectsId(other);
+      await world.first.archives.commit(id, 'me', contentOf(1), undefined);
+      await rejectsId(archiveOf(1));
     });
 
     it('is stored if it is as long as it may be, in characters of four bytes', async () => {

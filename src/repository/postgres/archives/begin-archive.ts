@@ -13,8 +13,9 @@ export interface BegunRow {
 
 /**
  * Inserts an archive as `creating`. With a claim that another archive has, selects that archive. If
- * its lease has lapsed, the caller takes it over with the next attempt. Selects no row if another
- * statement has inserted an archive of the claim in the meantime.
+ * its lease has lapsed, the caller takes it over with the next attempt. A repeated call finds the
+ * archive that it has inserted, and holds it. Selects no row if another statement has inserted an
+ * archive of the claim in the meantime.
  */
 export function beginArchive(statements: StatementBuilder, archive: NewArchive): Compilable<BegunRow> {
   const { id, workerName, store, lease } = archive;
@@ -38,9 +39,14 @@ export function beginArchive(statements: StatementBuilder, archive: NewArchive):
       db
         .selectFrom('archives')
         .selectAll()
-        .where('worker_name', '=', workerName)
-        .where('claim', '=', claim)
         .where('state', 'in', claimingStates)
+        .where((eb) =>
+          eb.or([
+            eb.and([eb('worker_name', '=', workerName), eb('claim', '=', claim)]),
+            // The caller has begun it, and repeats the call.
+            eb.and([eb('id', '=', id), eb('lease_holder', '=', lease.holder), eb('state', '=', creating)]),
+          ]),
+        )
         .where((eb) => eb.not(eb.exists(eb.selectFrom('taken').select('taken.id')))),
     )
     .with('inserted', (db) =>
@@ -85,7 +91,6 @@ export function beginArchive(statements: StatementBuilder, archive: NewArchive):
           db
             .selectFrom('found')
             .selectAll()
-            // The caller has begun it, and repeats the call.
             .select((eb) =>
               eb
                 .and([
