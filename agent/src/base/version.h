@@ -4,7 +4,7 @@
 #define AGENT_VERSION "0.1.0"
 #define AGENT_MAGIC "kubernetes-worker"
 #define PROTOCOL_LOWEST 1
-#define PROTOCOL_HIGHEST 3
+#define PROTOCOL_HIGHEST 4
 /* The first version with OPENED for `stop` and with reports of the owner of stdin. */
 #define PROTOCOL_OWNERSHIP 3
 /* The format of the state directory. */

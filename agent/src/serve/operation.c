@@ -18,6 +18,11 @@ operation_fn *operation_find(const char *kind) {
         {"signal", operation_signal},
         {"resize", operation_resize},
         {"status", operation_status},
+        {"archive-write", operation_archive_write},
+        {"archive-read", operation_archive_read},
+        {"archive-delete", operation_archive_delete},
+        {"archive-list", operation_archive_list},
+        {"archive-usage", operation_archive_usage},
     };
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
         if (strcmp(kind, KINDS[i].kind) == 0) {

@@ -17,6 +17,8 @@ typedef int operation_fn(struct session *session, const struct json *open);
 operation_fn operation_receive, operation_send, operation_copy, operation_remove;
 operation_fn operation_fence;
 operation_fn operation_start, operation_attach, operation_stop, operation_signal, operation_resize, operation_status;
+operation_fn operation_archive_write, operation_archive_read, operation_archive_delete, operation_archive_list;
+operation_fn operation_archive_usage;
 
 /* Returns NULL for an unknown kind. */
 operation_fn *operation_find(const char *kind);

@@ -119,9 +119,9 @@ int state_open(struct state *state, const char *path, struct failure *failure) {
     return 0;
 }
 
-static int64_t bytes_of(const struct state *state, bool all) {
+int64_t file_system_bytes(int folder, bool all) {
     struct statvfs stat;
-    if (fstatvfs(state->root, &stat) != 0) {
+    if (fstatvfs(folder, &stat) != 0) {
         return -1;
     }
     uint64_t blocks = all ? stat.f_blocks : stat.f_bavail, size = stat.f_frsize;
@@ -129,9 +129,9 @@ static int64_t bytes_of(const struct state *state, bool all) {
 }
 
 int64_t state_free_bytes(const struct state *state) {
-    return bytes_of(state, false);
+    return file_system_bytes(state->root, false);
 }
 
 int64_t state_total_bytes(const struct state *state) {
-    return bytes_of(state, true);
+    return file_system_bytes(state->root, true);
 }

@@ -42,6 +42,8 @@ void each_id(int folder, void (*visit)(void *context, const char *id), void *con
  * ended.
  */
 int state_open(struct state *state, const char *path, struct failure *failure);
+/* The size of the folder's file system in bytes, or what is free of it; -1 with errno. */
+int64_t file_system_bytes(int folder, bool all);
 /* Sizes of the state directory's file system in bytes; -1 if unknown. */
 int64_t state_free_bytes(const struct state *state);
 int64_t state_total_bytes(const struct state *state);

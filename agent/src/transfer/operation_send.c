@@ -1,192 +1,136 @@
 #include <errno.h>
+#include <string.h>
 
-#include "serve/serve_client.h"
-#include "serve/streams.h"
-#include "transfer/replay.h"
-#include "transfer/transfer.h"
-
-/* The replay buffer uses the pod's memory: the host may request less than this, and not more. */
-enum { WINDOW_MAX = 16 * 1024 * 1024, WINDOW_DEFAULT = 8 * 1024 * 1024 };
+#include "transfer/outgoing.h"
+#include "transfer/phase.h"
 
 struct send {
-    struct session *session;
-    struct transfer transfer;
     struct volume_folder volume;
-    struct sending sending;
-    struct compressor compressor;
     struct pack *pack;
     enum pack_kind kind;
-    struct replay replay;
-    bool packed; /* the end of the archive was reached */
 };
 
-/*
- * Returns how many bytes may be read from the archive now. Sent bytes must not be overwritten
- * before the host has acknowledged them.
- */
-static size_t room_to_read(const struct send *send) {
-    uint64_t kept = send->transfer.lease_ms > 0 ? send->sending.produced - send->sending.acknowledged : 0;
-    uint64_t free = send->replay.capacity - kept;
-    size_t room = sending_room(&send->sending);
-    return room < free ? room : (size_t)free;
-}
-
-static bool may_send(const struct send *send) {
-    if (send->sending.sent < send->sending.produced) {
-        return sending_room(&send->sending) > 0;
-    }
-    return send->packed || room_to_read(send) > 0;
-}
-
-/* Takes the messages of the host; waits for them if there is no credit. */
-static int receive_messages(struct session *session, struct send *send) {
-    for (;;) {
-        struct message message;
-        int taken = session_take(session, &message);
-        if (taken < 0) {
-            return -1;
-        }
-        if (taken > 0) {
-            if (message.type == FRAME_CANCEL) {
-                return fail(&session->failure, "CANCELLED", "the host cancelled the download");
-            }
-            if (message.type != FRAME_WINDOW || message.window.stream != 1) {
-                return session_violation(session, "a frame that does not belong to a download");
-            }
-            if (sending_window(session, &send->sending, &message.window) != 0) {
-                return -1;
-            }
-        } else if (may_send(send)) {
-            return 0;
-        } else if (session_wait(session, NULL, 0, -1) != 0) {
-            return -1;
-        }
-    }
-}
-
-/* Sends one frame: bytes to be sent again, or the next of the archive. 1 at its end, -1. */
-static int send_frame(struct session *session, struct send *send) {
-    struct sending *sending = &send->sending;
-    size_t length = sending_room(sending);
-    uint8_t *bytes = replay_at(&send->replay, sending->sent, &length);
-    if (sending->sent < sending->produced) {
-        if (length > sending->produced - sending->sent) {
-            length = (size_t)(sending->produced - sending->sent);
-        }
-    } else {
-        size_t room = room_to_read(send);
-        int64_t got = send->packed ? 0 : pack_read(send->pack, bytes, length < room ? length : room, &session->failure);
-        if (got < 0) {
-            return -1;
-        }
-        if (got == 0) {
-            send->packed = true;
-            return 1;
-        }
-        length = (size_t)got;
-    }
-    return sending_data(session, sending, &send->compressor, bytes, length);
-}
-
-static int send_archive(struct session *session, struct send *send) {
-    for (;;) {
-        if (receive_messages(session, send) != 0) {
-            return -1;
-        }
-        int sent = send_frame(session, send);
-        if (sent != 0) {
-            return sent > 0 ? sending_end(session, &send->sending) : -1;
-        }
-        if (session_wait(session, NULL, 0, 0) != 0) {
-            return -1;
-        }
-    }
-}
-
-static int send_opened(void *context) {
+static int64_t read_pack(void *context, uint8_t *bytes, size_t capacity, struct failure *failure) {
     struct send *send = context;
+    return pack_read(send->pack, bytes, capacity, failure);
+}
+
+static void put_opened(const void *context, struct json_out *out) {
     static const char *const KINDS[] = {
         [PACK_DIRECTORY] = "directory", [PACK_FILE] = "file", [PACK_SYMLINK] = "symlink"};
-    struct json_out out = {0};
-    if (sending_rewind(send->session, &send->sending, send->transfer.from) != 0) {
-        return -1;
-    }
-    json_open(&out, NULL, '{');
-    json_put_number(&out, "from", (int64_t)send->sending.sent);
-    json_put_text(&out, "kind", KINDS[send->kind]);
-    json_close(&out, '}');
-    return session_send_json(send->session, FRAME_OPENED, &out);
+    const struct send *send = context;
+    json_put_text(out, "kind", KINDS[send->kind]);
 }
 
-static int send_result(struct send *send) {
-    char text[65];
+static void put_result(const void *context, struct json_out *out) {
+    const struct send *send = context;
     struct tree_stats stats;
-    struct json_out out = {0};
     pack_stats(send->pack, &stats);
-    sha256_text(&send->sending.hash, text);
-    json_open(&out, NULL, '{');
-    json_put_number(&out, "bytes", (int64_t)send->sending.sent);
-    json_put_text(&out, "sha256", text);
-    json_put_number(&out, "entries", (int64_t)stats.entries);
-    json_put_number(&out, "skipped", (int64_t)stats.skipped);
-    json_close(&out, '}');
-    return session_send_json(send->session, FRAME_RESULT, &out);
-}
-
-/*
- * Sends the archive, its proof and RESULT. After a lost connection, the next one receives the rest.
- */
-static int send_all(void *context) {
-    struct send *send = context;
-    return send_archive(send->session, send) == 0 ? send_result(send) : -1;
+    json_put_number(out, "entries", (int64_t)stats.entries);
+    json_put_number(out, "skipped", (int64_t)stats.skipped);
 }
 
 static int begin(struct session *session, const struct json *open, struct send *send) {
-    struct pack_options options = {0};
-    int64_t window; /* the first credit */
+    struct pack_options options = {.scratch = session->state->operations};
     char path[PATH_BYTES];
     const char *volume = open_id(open, "volume", &session->failure);
     if (volume == NULL || transfer_path(session, open, "path", path) != 0 ||
         open_boolean(open, "keepOwner", false, &options.keep_owner, &session->failure) != 0 ||
-        open_integer(open, "window", 0, INT64_MAX, 0, &window, &session->failure) != 0 ||
         volume_folder_open(session->state, volume, false, &send->volume, &session->failure) != 0) {
         return -1;
     }
-    options.scratch = session->state->operations;
-    /* A multiple of the frame size, so that full frames fit without a break. */
-    size_t kept = send->transfer.lease_ms == 0 ? DATA_RAW_MAX
-                  : window == 0                ? WINDOW_DEFAULT
-                  : window > WINDOW_MAX        ? WINDOW_MAX
-                                               : (size_t)window;
-    if (replay_open(&send->replay, (kept + DATA_RAW_MAX) / DATA_RAW_MAX * DATA_RAW_MAX) != 0) {
-        return fail_errno(&session->failure, ENOMEM, "read the volume", NULL);
-    }
     send->pack = pack_open(send->volume.data, path, &options, &send->kind, &session->failure);
-    if (send->pack == NULL) {
-        return -1;
+    return send->pack == NULL ? -1 : 0;
+}
+
+static void end(struct send *send) {
+    if (send->pack != NULL) {
+        pack_close(send->pack);
     }
-    sending_begin(&send->sending, 1, 0);
-    send->sending.limit = (uint64_t)window;
-    return 0;
+    volume_folder_close(&send->volume, NULL, NULL);
+}
+
+static int send_archive(struct session *session, const struct json *open) {
+    struct send send = {.volume = VOLUME_FOLDER_NONE};
+    struct outgoing outgoing = {
+        .session = session, .source = read_pack, .put_opened = put_opened, .put_result = put_result, .context = &send};
+    if (outgoing_claim(&outgoing, open) <= 0) {
+        return OPERATION_FAILED;
+    }
+    int result = outgoing_begin(&outgoing, open) == 0 ? begin(session, open, &send) : -1;
+    result = outgoing_answer(&outgoing, result);
+    end(&send);
+    outgoing_free(&outgoing);
+    return result;
+}
+
+struct hashed {
+    struct sha256 hash;
+    uint64_t bytes;
+};
+
+/* Packs everything into one buffer, again and again. 0, or -1 with `failure` or ended by the phase. */
+static int hash_pack(struct send *send, struct phase *phase, struct hashed *hashed, struct failure *failure) {
+    struct replay buffer;
+    int64_t got;
+    if (replay_open(&buffer, DATA_RAW_MAX) != 0) {
+        return fail_errno(failure, ENOMEM, "read the volume", NULL);
+    }
+    while ((got = pack_read(send->pack, buffer.bytes, buffer.capacity, failure)) > 0) {
+        struct tree_stats stats;
+        sha256_add(&hashed->hash, buffer.bytes, (size_t)got);
+        hashed->bytes += (uint64_t)got;
+        pack_stats(send->pack, &stats);
+        if (phase_progress(phase, stats.entries, hashed->bytes) != 0) {
+            got = -1;
+            break;
+        }
+    }
+    replay_close(&buffer);
+    return got == 0 ? 0 : -1;
+}
+
+static int send_digest(struct session *session, const struct send *send, const struct hashed *hashed) {
+    char text[65];
+    struct json_out out = {0};
+    sha256_text(&hashed->hash, text);
+    json_open(&out, NULL, '{');
+    json_put_number(&out, "bytes", (int64_t)hashed->bytes);
+    json_put_text(&out, "sha256", text);
+    put_result(send, &out);
+    json_close(&out, '}');
+    return session_send_json(session, FRAME_RESULT, &out);
+}
+
+/* Answers with the RESULT of the download, without its bytes. Changes nothing, so needs no id. */
+static int digest_archive(struct session *session, const struct json *open) {
+    struct send send = {.volume = VOLUME_FOLDER_NONE};
+    struct hashed hashed = {0};
+    struct failure failure = {0};
+    struct phase phase;
+    sha256_begin(&hashed.hash);
+    int result = begin(session, open, &send);
+    if (result == 0) {
+        phase_begin(&phase, session);
+        result = phase_end(&phase, hash_pack(&send, &phase, &hashed, &failure), &failure);
+    }
+    if (result == 0) {
+        result = send_digest(session, &send, &hashed);
+    }
+    end(&send);
+    return result == 0 ? OPERATION_ANSWERED : OPERATION_FAILED;
 }
 
 int operation_send(struct session *session, const struct json *open) {
-    struct send send = {.session = session, .volume = VOLUME_FOLDER_NONE};
-    send.transfer = (struct transfer){.opened = send_opened, .context = &send};
-    if (transfer_claim_continuable(session, open, &send.transfer) <= 0) {
+    const char *only = open_text(open, "only", "", &session->failure);
+    if (only == NULL) {
         return OPERATION_FAILED;
     }
-    int result = begin(session, open, &send);
-    if (result == 0) {
-        send_opened(&send); /* transfer_answer handles a connection that is lost here */
+    if (strcmp(only, "digest") == 0) {
+        return digest_archive(session, open);
     }
-    int end = transfer_answer(&send.transfer, result, send_all);
-    serve_release(session, false);
-    if (send.pack != NULL) {
-        pack_close(send.pack);
+    if (*only != 0) {
+        return fail(&session->failure, "INVALID_SPEC", "'only' is not digest");
     }
-    compressor_free(&send.compressor);
-    volume_folder_close(&send.volume, NULL, NULL);
-    replay_close(&send.replay);
-    return end;
+    return send_archive(session, open);
 }

@@ -61,7 +61,9 @@ export class AgentArchives {
    * the file
    */
   async write(key: string, bytes: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<WrittenFile> {
-    const request = { fields: { op: 'archive-write', key }, facts: this.#facts(key), id: writeId(key) };
+    const fields = { op: 'archive-write', key };
+    // A write that begins again would undo a deletion of the key that came meanwhile.
+    const request = { fields, facts: this.#facts(key), id: writeId(key), mayRestart: false };
     const written = await this.#components.transfers.uploadTo(request, new ByteFeed(bytes), { signal });
     return { bytes: written.bytes, sha256: written.sha256 };
   }

@@ -25,6 +25,8 @@ export class AgentOperation implements OperationHandler {
   #opened = newOpening();
   readonly #answer = Promise.withResolvers<Fields>();
   #channel: OperationChannel | undefined;
+  /** Whether OPENED has arrived, and whether it was handled. */
+  #hasOpened = false;
   #isOpened = false;
   #isOver = false;
   #cancelled: Promise<void> | undefined;
@@ -52,6 +54,7 @@ export class AgentOperation implements OperationHandler {
   bind(channel: OperationChannel): void {
     this.#channel = channel;
     this.#opened = newOpening();
+    this.#hasOpened = false;
     this.#isOpened = false;
   }
 
@@ -64,9 +67,10 @@ export class AgentOperation implements OperationHandler {
   }
 
   opened(fields: Fields): void {
-    if (this.#isOpened) throw new ProtocolViolationError('a second OPENED');
-    this.#isOpened = true;
+    if (this.#hasOpened) throw new ProtocolViolationError('a second OPENED');
+    this.#hasOpened = true;
     this.onOpened(fields);
+    this.#isOpened = true;
     this.#opened.resolve(fields);
   }
 

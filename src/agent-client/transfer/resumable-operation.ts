@@ -22,6 +22,8 @@ export interface ResumableComponents {
   readonly request: ControlObject;
   /** The generation of the covering lease. Sent only to agents that support generations. */
   readonly generation?: number | undefined;
+  /** Whether the operation may begin again after the agent has lost it. @defaultValue true */
+  readonly mayRestart?: boolean | undefined;
   /** Called when a connection is lost and the operation reconnects. */
   readonly reconnecting: (reason: Error) => void;
 }
@@ -97,8 +99,11 @@ export abstract class ResumableOperation extends AgentOperation {
     const wasOpened = this.wasOpened;
     this.#isConnected = false;
     this.rejectOpened(new LostConnection(reason));
-    // Before OPENED, the caller of `open` decides.
-    if (!wasOpened && !this.#stopped.signal.aborted) return;
+    // Until OPENED was handled, the caller of `open` decides: handling it may lose the connection.
+    if (!wasOpened && !this.#stopped.signal.aborted) {
+      this.onDisconnected();
+      return;
+    }
     if (!this.#isBegun || !isRetryable(reason) || this.#stopped.signal.aborted) {
       this.#lose(reason);
       return;
@@ -162,7 +167,8 @@ export abstract class ResumableOperation extends AgentOperation {
   }
 
   #mayRestart({ code }: AgentFailure): boolean {
-    return code === 'OPERATION_GONE' && !this.isOver && !this.wasOpened && this.canRestart;
+    if (code !== 'OPERATION_GONE' || this.#components.mayRestart === false) return false;
+    return !this.isOver && !this.wasOpened && this.canRestart;
   }
 
   /**

@@ -43,6 +43,8 @@ export interface TransferRequest {
   readonly generation?: number | undefined;
   /** The id of the operation. @defaultValue a random one */
   readonly id?: string | undefined;
+  /** As `ResumableComponents.mayRestart`. */
+  readonly mayRestart?: boolean | undefined;
 }
 
 /** Creates the host's side of a download. */
@@ -200,11 +202,11 @@ export class TransferRunner {
     };
   }
 
-  #resumable({ fields, generation, id = randomUUID() }: TransferRequest): ResumableComponents {
+  #resumable({ fields, generation, mayRestart, id = randomUUID() }: TransferRequest): ResumableComponents {
     const { opener, settings, logger, podName } = this.#components;
     const reconnecting = (reason: Error): void => {
       logger.info('resuming a transfer over another connection', { podName, operation: id, reason });
     };
-    return { opener, settings, id, request: fields, generation, reconnecting };
+    return { opener, settings, id, request: fields, generation, mayRestart, reconnecting };
   }
 }

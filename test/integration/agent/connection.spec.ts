@@ -40,7 +40,7 @@ describe('a connection to the agent', function () {
 
   it('rejects a host without a common version, and does not close first', async () => {
     const connection = await agent.connectRaw();
-    connection.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [4, 9], version: '9' }));
+    connection.write(encodeJson(frameType.hello, { magic: 'kubernetes-worker', protocol: [5, 9], version: '9' }));
     await connection.agentHello;
     expect((await connection.expectJson(frameType.error))['code']).to.equal('AGENT_INCOMPATIBLE');
     expect(await connection.silent(20)).to.equal(true);

@@ -19,7 +19,7 @@ import { readTar, tarOf } from '../../support/tar.ts';
 const agentOf = (protocol: number): string =>
   join(import.meta.dirname, `../../fixtures/agent-protocol-${protocol}/linux-x64/agent`);
 
-for (const protocol of [1, 2])
+for (const protocol of [1, 2, 3])
   describe(`this library with an agent of protocol ${protocol}`, function () {
     const oldAgent = agentOf(protocol);
     this.timeout(30_000);
@@ -54,7 +54,8 @@ for (const protocol of [1, 2])
       const args: [string, ...string[]] = ['sh', '-c', 'cat; echo err >&2; exit 3'];
       const spec = { processId: 'p', args, stdin: true, specDigest: 'a'.repeat(64) };
       expect(await client.start(spec)).to.deep.equal({ started: true });
-      expect(await client.start({ ...spec, specDigest: 'b'.repeat(64) })).to.deep.equal({ started: false });
+      const kept = protocol < 3 ? {} : { specDigest: spec.specDigest };
+      expect(await client.start({ ...spec, specDigest: 'b'.repeat(64) })).to.deep.equal({ started: false, ...kept });
       const read = async (from: number, stdin?: string) => {
         const output = { stdout: '', stderr: '' };
         const sink = (stream: 'stdout' | 'stderr') => (chunk: Uint8Array) => {
@@ -99,7 +100,7 @@ for (const protocol of [1, 2])
       await client.copy({ from: 'v', to: 'w' });
       const { readable, completed } = await client.send({ volume: 'w' });
       const bytes = await buffer(readable);
-      await completed;
+      expect(await client.digest({ volume: 'w' })).to.deep.equal(await completed);
       expect((await readTar(bytes)).get('a/b.bin')!.content.equals(content)).to.equal(true);
       expect((await rejection(client.send({ volume: 'none' }))).code).to.equal('KW_ERR_VOLUME_NOT_FOUND');
       await client.remove({ volume: 'v' });
