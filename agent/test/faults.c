@@ -41,7 +41,8 @@ enum {
     TALKS = 64,    /* to other processes */
     SPAWNS = 128,
     RENAMES = 256,
-    DESCRIPTORS = 512 /* returns a new one */
+    DESCRIPTORS = 512, /* returns a new one */
+    CLOSES = 1024 /* a file that may have been written */
 };
 
 enum fault { FAULT_NONE, FAULT_CRASH, FAULT_KILL, FAULT_ERROR, FAULT_CUT };
@@ -317,6 +318,22 @@ ssize_t pread(int fd, void *bytes, size_t length, off_t offset) {
 SYNC(fsync)
 SYNC(fdatasync)
 SYNC(syncfs)
+
+static bool is_writable(int fd) {
+    int error = errno;
+    bool writable = is_regular(fd) && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+    errno = error;
+    return writable;
+}
+
+/* The descriptor is closed even if the call fails, as by the kernel. */
+int close(int fd) {
+    REAL("close", int, int);
+    bool fails = control != NULL && is_writable(fd) && gate("close", CLOSES) == FAIL;
+    int error = errno, result = real(fd);
+    errno = fails ? error : errno;
+    return fails ? -1 : result;
+}
 
 int renameat(int from, const char *name, int to, const char *other) {
     REAL("renameat", int, int, const char *, int, const char *);

@@ -5,6 +5,9 @@ const durability = { specs: ['test/integration/agent/durability.spec.ts'] };
 const identity = { specs: ['test/integration/agent/identity.spec.ts'] };
 const proof = { specs: ['test/integration/agent/proof.spec.ts'] };
 const transfer = { specs: ['test/integration/agent/transfer.spec.ts'] };
+const archives = { specs: ['test/integration/agent/archives.spec.ts'] };
+const archiveFaults = { specs: ['test/integration/agent/archive-faults.spec.ts'] };
+const digest = { specs: ['test/integration/agent/send-digest.spec.ts'] };
 const start = { specs: ['test/integration/agent/start.spec.ts'] };
 const fence = { specs: ['test/integration/agent/fence.spec.ts'] };
 const recovery = { specs: ['test/integration/agent/recovery.spec.ts'] };
@@ -470,5 +473,69 @@ export const mutants: readonly Mutant[] = [
     find: '        return misuse("KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set");',
     replace: '        return REACH_UNREACHABLE;',
     killedBy: reach,
+  },
+  // Archive files.
+  {
+    name: 'a failed close of an archive file is ignored',
+    file: 'agent/src/archive/archive_file.c',
+    find: '    if (close(fd) != 0) {\n',
+    replace: '    if (close(fd) != 0 && errno == 0) {\n',
+    killedBy: archiveFaults,
+  },
+  {
+    name: 'every failed flush of an archive file is ignored',
+    file: 'agent/src/archive/archive_file.c',
+    find: 'return result == 0 || errno == EINVAL ||',
+    replace: 'return result == 0 || errno != 0 || errno == EINVAL ||',
+    killedBy: archiveFaults,
+  },
+  {
+    name: 'a file system that cannot flush fails a write',
+    file: 'agent/src/archive/archive_file.c',
+    find: ' || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;',
+    replace: ' ? 0 : -1;',
+    killedBy: archiveFaults,
+  },
+  {
+    name: 'an archive file is written over another',
+    file: 'agent/src/archive/archive_file.c',
+    find: 'O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW',
+    replace: 'O_WRONLY | O_CREAT | O_NOFOLLOW',
+    killedBy: archives,
+  },
+  {
+    name: 'the size of a written archive file is not checked',
+    file: 'agent/src/archive/archive_file.c',
+    find: ' || (uint64_t)status.st_size != file->written) {',
+    replace: ') {',
+    killedBy: archives,
+  },
+  {
+    name: 'a failed write leaves its archive file',
+    file: 'agent/src/archive/archive_file.c',
+    find: '        unlinkat(file->folder, file->key->parts[2], 0);\n',
+    replace: '',
+    killedBy: archives,
+  },
+  {
+    name: 'a part of a key may begin with a dot',
+    file: 'agent/src/archive/archive_key.c',
+    find: "    if (*name == 0 || *name == '.') {",
+    replace: '    if (*name == 0) {',
+    killedBy: archives,
+  },
+  {
+    name: 'an archive file that shrinks ends early',
+    file: 'agent/src/archive/operation_archive_read.c',
+    find: '    if (count == 0) {\n        return fail_path(',
+    replace: '    if (count == 0) {\n        return 0;\n        fail_path(',
+    killedBy: archives,
+  },
+  {
+    name: 'a digest cannot be cancelled',
+    file: 'agent/src/transfer/operation_send.c',
+    find: '        if (phase_progress(phase, stats.entries, hashed->bytes) != 0) {',
+    replace: '        if (phase_progress(phase, stats.entries, hashed->bytes) > 1) {',
+    killedBy: digest,
   },
 ];

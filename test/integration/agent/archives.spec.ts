@@ -1,13 +1,13 @@
 /** The archive files of a store pod's agent, as docs/agent-protocol.md 4 specifies them. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { expect } from 'chai';
 
 import { type AgentConnection, failureOf, type Json } from '../../support/agent/agent-connection.ts';
 import { withAgent } from '../../support/agent/agent-fixture.ts';
-import { decodeData, encodeData, encodeFrame, frameType } from '../../support/agent/agent-frames.ts';
+import { decodeData, encodeData, encodeEnd, encodeFrame, frameType } from '../../support/agent/agent-frames.ts';
 import { exists, until } from '../../support/agent/agent-process.ts';
 import { agentSessions } from '../../support/agent/agent-sessions.ts';
 
@@ -82,6 +82,20 @@ describe('archive files', function () {
       expect(await exists(pathOf('cancel/00/key'))).to.equal(false);
       connection.done();
       await connection.bye();
+    });
+
+    it('fails, and removes the file, if the file has another size than what was written', async () => {
+      const { connection } = agent;
+      connection.open({ op: 'archive-write', id: 'size', key: 'size/01/key' });
+      await connection.opened();
+      await connection.expect(frameType.window);
+      connection.write(encodeData(0, 0, Buffer.from('bytes')));
+      await until('it is written', async () => (await readFile(pathOf('size/01/key'))).length === 5);
+      await appendFile(pathOf('size/01/key'), 'more');
+      connection.write(encodeEnd(0, 5, createHash('sha256').update('bytes').digest()));
+      expect(await failureOf(connection.expect(frameType.result))).to.have.property('code', 'IO_ERROR');
+      connection.done();
+      expect(await exists(pathOf('size/01/key'))).to.equal(false);
     });
 
     it('removes the file when its operation is removed without a connection', async () => {

@@ -18,6 +18,7 @@ export const calls = {
   spawns: 128,
   renames: 256,
   descriptors: 512,
+  closes: 1024,
 } as const;
 const kinds = { crash: 1, kill: 2, error: 3, cut: 4 } as const;
 const roles = ['serve', 'session', 'supervisor', 'child'] as const;
