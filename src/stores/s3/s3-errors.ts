@@ -99,7 +99,8 @@ export function s3ErrorOf(error: unknown, request: S3Request): unknown {
   if (full.has(name) || status === 507) return new DiskFullError({}, `bucket ${bucket} (${detail})`);
   if (unavailable.has(name) || status === 408 || status === 429 || (status ?? 0) >= 500)
     return new StoreUnavailableError(facts, detail);
-  if (missing.has(name) && facts.key !== undefined) return new ArchiveMissingError({ store: facts.store, key: facts.key });
+  if (missing.has(name) && facts.key !== undefined)
+    return new ArchiveMissingError({ store: facts.store, key: facts.key });
   if (name === 'NotFound') return denied(`bucket ${bucket} does not exist`);
   if (status === 412) return denied('the key exists already');
   if (status !== undefined && status >= 400)
