@@ -96,7 +96,8 @@ export function s3ErrorOf(error: unknown, request: S3Request): unknown {
   if (refusedCredentials.has(name)) return denied('the credentials are missing, invalid or expired');
   if (name === 'NoSuchBucket') return denied(`bucket ${bucket} does not exist`);
   if (otherRegion.has(name) || status === 301) return denied(`bucket ${bucket} is in another region: set region`);
-  if (full.has(name) || status === 507) return new DiskFullError({}, `bucket ${bucket} (${detail})`);
+  if (full.has(name) || status === 507)
+    return new DiskFullError({ store: request.store }, `bucket ${bucket} (${detail})`);
   if (unavailable.has(name) || status === 408 || status === 429 || (status ?? 0) >= 500)
     return new StoreUnavailableError(facts, detail);
   if (missing.has(name) && facts.key !== undefined)

@@ -71,6 +71,10 @@ describe('the errors of S3', () => {
     expect(errorOf(failure('PermanentRedirect', 301)).message).to.include('another region: set region');
   });
 
+  it('name the store that is full', () => {
+    expect(errorOf(failure('QuotaExceeded', 403)).message).to.include('store "s3" is full: bucket artifacts');
+  });
+
   it('name the option for a certificate that is not trusted', () => {
     expect(errorOf(failure('Error', undefined, 'SELF_SIGNED_CERT_IN_CHAIN')).message).to.include('set ca');
   });
