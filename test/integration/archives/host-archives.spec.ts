@@ -105,7 +105,7 @@ describe('an archive of the host, as an agent takes it', () => {
       const { id } = await agent.volume();
       const expected = (await failureOf(agent.upload(id, archive, limit))).code;
       const { code = '' } = await rejection(write(archive));
-      expect({ what, code }).to.deep.equal({ what, code: `KW_ERR_${expected}` });
+      expect({ what, code }).to.deep.equal({ what, code: `KW_ERR_${String(expected)}` });
     }
   });
 
