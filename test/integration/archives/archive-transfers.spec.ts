@@ -18,6 +18,7 @@ import { PipeConnection, type PipeFaults } from '../../support/pipe-connection.t
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { MemoryArchiveStore } from '../../support/stores/memory-archive-store.ts';
+import { framesOf } from '../../unit/archives/format/archive-bytes.ts';
 import { makeTree, type TreeEntry } from '../agent/tar-tree.ts';
 
 const path = (text: string): Buffer => Buffer.from(text);
@@ -117,6 +118,8 @@ describe('StoreTransfers with agents', function () {
       { cutAfterReceivedBytes: 600_000, splitBytes: 1777 },
     );
     expect(archive.digest).to.equal(sha256(whole));
+    // The parts in which a raw frame arrives are one frame of the archive.
+    expect(framesOf(store.archives.get(key)!.bytes)).to.have.length.below(20);
     const client = clientOf(to, { cutAfterSentBytes: 400 }, { cutAfterSentBytes: 500_000 });
     await transfers.load(store, archive, { pods: new AgentFrames(client), location: { volume: 'cut' } });
     expect((await sent(to, 'cut')).equals(whole)).to.equal(true);
