@@ -22,10 +22,10 @@ export async function writeVerified(
   source: StoreSource,
   { signal }: AbortOptions = {},
 ): Promise<WrittenArchive> {
-  signal?.throwIfAborted();
   const sent = new SentBytes(source.bytes);
   using _listener = signal === undefined ? undefined : addAbortListener(signal, () => source.stop(signal.reason));
   try {
+    signal?.throwIfAborted();
     const written = await store.write(key, sent, { signal });
     sent.compare(written, { store: store.name, key });
     return written;

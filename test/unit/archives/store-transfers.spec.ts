@@ -187,6 +187,17 @@ describe('StoreTransfers', () => {
     });
   });
 
+  it('stops the frames of a save whose signal aborts while they are opened', async () => {
+    const [frames, stop, reason] = [ScriptedFrames.of(raw), new AbortController(), new Error('stopped')];
+    const opened = async (): Promise<ScriptedFrames> => {
+      stop.abort(reason);
+      return frames;
+    };
+    expect(await rejection(transfers.save(store, key, opened, { signal: stop.signal }))).to.equal(reason);
+    expect(frames.stops).to.be.greaterThan(0);
+    expect(store.archives.size).to.equal(0);
+  });
+
   describe('load()', () => {
     it('passes the frames on as they are, with the size and digest of the reference', async () => {
       const text = raw.subarray(0, 50_000);
