@@ -11,6 +11,7 @@ import { type RealCluster, realCluster, shellImage } from '../../support/real-cl
 import { rejection } from '../../support/rejection.ts';
 import { contentOf, inChunks, seededBytes, sha256 } from '../../support/stores/archive-bytes.ts';
 import { ClaimFixture } from '../../support/stores/claim-fixture.ts';
+import { type FuseMount, fuseProblem, mountFuse } from '../../support/stores/fuse-mount.ts';
 import { PvcWorker } from '../../support/stores/pvc-worker.ts';
 
 const MiB = 1_048_576;
@@ -62,6 +63,41 @@ describe('PvcStore on a real cluster', function () {
     aborts: 5,
   });
 
+  describe('on a file system over an object store', () => {
+    let mount: FuseMount | undefined;
+
+    before(async function () {
+      const problem = await fuseProblem();
+      if (problem === undefined) return;
+      if (process.env['CI'] !== undefined) throw new Error(`cannot mount the file system: ${problem}`);
+      console.log(`      skipped: ${problem}`);
+      this.skip();
+    });
+
+    after(async () => {
+      await mount?.close();
+    });
+
+    describeArchiveStore('as an ArchiveStore', {
+      open: async () => {
+        mount = await mountFuse();
+        await claims.createHostPath('objects', mount.path);
+        const own = new PvcWorker({ cluster: real!.cluster, image: shellImage });
+        const store = own.open({ claim: 'objects' });
+        const closeStore = store.close.bind(store);
+        const close = async (): Promise<void> => {
+          await closeStore();
+          own.close();
+          await mount?.close();
+          mount = undefined;
+        };
+        return Object.assign(store, { close });
+      },
+      partBytes: 262_144,
+      aborts: 3,
+    });
+  });
+
   it('rejects within seconds, and names the claim, if the claim does not exist', async () => {
     const error = await rejection(open('nowhere').probe());
     expect(error).to.include({ code: 'KW_ERR_STORE_NOT_CONFIGURED', store: 'pvc' });
@@ -79,6 +115,11 @@ describe('PvcStore on a real cluster', function () {
     let store: ArchiveStore;
     const bytes = seededBytes(24 * MiB);
     const pod = () => ({ name: worker.podName('ends'), namespace: real!.namespace });
+    const uid = async () =>
+      await api.readNamespacedPod(pod()).then(
+        ({ metadata }) => metadata?.uid,
+        () => undefined,
+      );
     const ends = [
       ['is deleted', async () => await api.deleteNamespacedPod({ ...pod(), gracePeriodSeconds: 1 })],
       ['is evicted', async () => await api.createNamespacedPodEviction({ ...pod(), body: { metadata: pod() } })],
@@ -118,9 +159,9 @@ describe('PvcStore on a real cluster', function () {
           parts.push(part);
           if (hasEnded) continue;
           hasEnded = true;
+          const first = await uid();
           await end();
-          // Until the node has ended the pod.
-          await sleep(12_000);
+          while ((await uid()) === first) await sleep(200);
         }
         expect(sha256(Buffer.concat(parts))).to.equal(sha256(bytes));
       });

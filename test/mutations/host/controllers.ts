@@ -36,8 +36,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pods with a row are deleted as unknown',
     file: unknown,
-    find: 'return candidates.filter(({ handle }) => unknown.has(handle));',
-    replace: 'return candidates.filter(() => unknown.size >= 0);',
+    find: 'isStore ? deleted.has(name) : unknown.has(handle),',
+    replace: 'isStore ? deleted.has(name) : unknown.size >= 0,',
     killedBy: reaper,
   },
   {
