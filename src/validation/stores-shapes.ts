@@ -4,18 +4,13 @@ import type { StoresOptions } from '../stores/stores-options.ts';
 import { optionalNumber, optionalText, withMethods } from './common-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
-const archiveStore = v.intersect([
-  withMethods('a store with the methods of ArchiveStore', [
-    'write',
-    'read',
-    'delete',
-    'list',
-    'usage',
-    'probe',
-    'close',
-  ]),
-  v.object({ name: v.string() }),
-]);
+const methods = ['write', 'read', 'delete', 'list', 'usage', 'probe', 'close'];
+
+/** An object with the methods and the name of a store, which may be an instance of a class. */
+const archiveStore = v.custom(
+  (value) => v.is(withMethods('', methods), value) && typeof Reflect.get(value as object, 'name') === 'string',
+  'a store with a name and the methods of ArchiveStore',
+);
 
 /** The option `stores` of a worker. */
 export const storesOptions: v.GenericSchema = v.strictObject({

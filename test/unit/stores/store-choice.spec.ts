@@ -25,6 +25,10 @@ describe('the stores of a worker', () => {
     });
   });
 
+  it('may be objects of a class', () => {
+    checkShape('', storesOptions, { custom: [one] });
+  });
+
   it('are pods where two are configured and none is chosen', () => {
     const options = { custom: [one, two], outputs: 'two' };
     checkStores(options);
