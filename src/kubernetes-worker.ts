@@ -235,6 +235,7 @@ function compose(
     cluster,
     labelSelector,
     repository,
+    hasArchiveStore: (store) => archiveStores.has(store),
     podOf: ({ store, location }) => (store === podStore.name ? podStore.podOf(location) : undefined),
     newId: randomUUID,
     emit,

@@ -26,6 +26,8 @@ export interface PlacementComponents {
   readonly repository: Pick<Repository, 'placement' | 'reservations'>;
   /** Returns the pod that has the bytes; `undefined` if they are in none. */
   readonly podOf: (place: VolumePlace) => PodOfVolume | undefined;
+  /** Whether the worker has an archive store of this name, from which every node is served. */
+  readonly hasArchiveStore: (name: string) => boolean;
   readonly newId: () => string;
   readonly emit: EmitEvent;
 }
@@ -69,7 +71,7 @@ export class Placement {
   }
 
   async locality(handles: readonly string[], options: AbortOptions): Promise<ArtifactLocality> {
-    const { cluster, repository, workerName, labelSelector } = this.#components;
+    const { cluster, repository, workerName, labelSelector, hasArchiveStore } = this.#components;
     const places = await repository.placement.findPlaces(workerName, [...new Set(handles)], options);
     if (places.length === 0) return { artifacts: handles.map(unreachable), reachable: 0, reachableBytes: 0 };
     const [{ pods }, nodes] = await Promise.all([
@@ -81,9 +83,10 @@ export class Placement {
     const found = new Map<string, ArtifactPlace>();
     for (const place of places) {
       const pod = this.#servingPod(place, serving);
-      if (pod === undefined) continue;
-      const nodeName = pod.spec?.nodeName;
-      const zone = zoneOf(pod) ?? zones.get(nodeName);
+      const isArchived = place.archiveStore !== undefined && hasArchiveStore(place.archiveStore);
+      if (pod === undefined && !isArchived) continue;
+      const nodeName = isArchived ? undefined : pod?.spec?.nodeName;
+      const zone = isArchived || pod === undefined ? undefined : (zoneOf(pod) ?? zones.get(nodeName));
       found.set(place.handle, {
         ...unreachable(place.handle),
         isReachable: true,

@@ -26,6 +26,8 @@ export interface VolumePlace {
   readonly location: Readonly<Record<string, string>>;
   /** The size in bytes of the last raw archive that was streamed in to the root. */
   readonly sizeBytes: number | undefined;
+  /** The store of the volume's archive. `undefined` if it has none. */
+  readonly archiveStore?: string | undefined;
 }
 
 /**

@@ -181,9 +181,15 @@ export interface ArtifactLocality {
 export interface ArtifactPlace {
   /** The handle of the artifact. */
   readonly handle: string;
-  /** Whether the worker has the volume, and its pod has neither ended nor is being deleted. */
+  /**
+   * Whether the worker has the volume, and has an archive of it or a pod that has neither ended nor
+   * is being deleted.
+   */
   readonly isReachable: boolean;
-  /** The node of the pod. `undefined` if the artifact is not reachable. */
+  /**
+   * The node of the pod. `undefined` if the artifact is not reachable, or is read from an archive,
+   * which is as near to every node.
+   */
   readonly nodeName: string | undefined;
   /** The zone of that node. `undefined` if it has none, or if the credentials may not list nodes. */
   readonly zone: string | undefined;

@@ -58,8 +58,8 @@ export class PostgresPlacementQueries implements PlacementQueries {
       options,
     );
     return rows.map(({ row }) => {
-      const { handle, store, location, sizeBytes } = toVolume(parse(row), undefined);
-      return { handle, store, location, sizeBytes };
+      const { handle, store, location, sizeBytes, archive } = toVolume(parse(row), undefined);
+      return { handle, store, location, sizeBytes, ...(archive === undefined ? {} : { archiveStore: archive.store }) };
     });
   }
 }

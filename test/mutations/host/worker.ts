@@ -13,6 +13,42 @@ const specChanges = { specs: ['test/unit/worker/find-or-create-spec-change.spec.
 /** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a result is recorded before the outputs are saved',
+    file: 'src/worker/agent-result.ts',
+    find: '  const unsaved = (await outputs?.save({ handle, processId, exitStatus, hijack, stderr }, { signal })) ?? [];\n',
+    replace:
+      '  const saving = outputs?.save({ handle, processId, exitStatus, hijack, stderr }, { signal });\n  saving?.catch(() => []);\n  const unsaved: readonly UnsavedOutput[] = [];\n',
+    killedBy: { specs: ['test/integration/worker/outputs.spec.ts'], grep: 'delay the result' },
+  },
+  {
+    name: 'a hijack saves the outputs',
+    file: 'src/worker/output-saver.ts',
+    find: "if (command.hijack === true || when === 'never') return [];",
+    replace: "if (when === 'never') return [];",
+    killedBy: { specs: ['test/unit/worker/output-saver.spec.ts'], grep: 'after a hijack' },
+  },
+  {
+    name: 'the policy for outputs is ignored',
+    file: 'src/worker/output-saver.ts',
+    find: "    if (when === 'success' && command.exitStatus !== 0) return [];\n",
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/output-saver.spec.ts'], grep: 'after a failed command' },
+  },
+  {
+    name: 'two hosts save for one process twice',
+    file: 'src/worker/output-saver.ts',
+    find: 'claim: tries === 1 ? claim : undefined',
+    replace: 'claim: tries === 0 ? claim : undefined',
+    killedBy: { specs: ['test/unit/worker/output-saver.spec.ts'] },
+  },
+  {
+    name: 'an abandoned archive stays creating',
+    file: 'src/archives/leased-writer.ts',
+    find: 'archives.abandon(id, lease.holder, { signal: late })',
+    replace: 'Promise.resolve(late)',
+    killedBy: { specs: ['test/unit/archives/archives.spec.ts'] },
+  },
+  {
     name: 'the deletion of a pod that receives an input is reported as a missing volume',
     file: 'src/worker/end-of-pod.ts',
     find: 'return isOwn && error.cause instanceof PodError ? error.cause : error;',

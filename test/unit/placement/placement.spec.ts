@@ -62,6 +62,7 @@ describe('Placement', () => {
       repository: { placement: queries, reservations },
       podOf: ({ store, location: { pod: podName = '' } }) =>
         store === 'pod' ? { podName, handle: `h-${podName}` } : undefined,
+      hasArchiveStore: (name) => name === 'archives',
       newId: () => 'new-id',
       emit,
     });
@@ -161,6 +162,22 @@ describe('Placement', () => {
         artifacts: handles.map((handle) => ({ handle, ...nowhere })),
         reachable: 0,
         reachableBytes: 0,
+      });
+    });
+
+    it('reaches what has an archive in a store of the worker, without a pod and from every node', async () => {
+      pods = [];
+      queries.findPlaces.resolves([
+        { ...place('saved', 'gone', 5), archiveStore: 'archives' },
+        { ...place('elsewhere', 'gone', 1), archiveStore: 'unknown' },
+      ]);
+      expect(await placement.locality(['saved', 'elsewhere'], {})).to.deep.equal({
+        artifacts: [
+          { handle: 'saved', ...nowhere, isReachable: true, sizeBytes: 5 },
+          { handle: 'elsewhere', ...nowhere },
+        ],
+        reachable: 1,
+        reachableBytes: 5,
       });
     });
 
