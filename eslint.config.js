@@ -48,7 +48,7 @@ const mayImport = {
     'errors/**',
   ],
   'src/controllers/**': [
-    'archives/archive-key.ts',
+    'archives/{archive-key,archive-deletion}.ts',
     'events/emit-event.ts',
     'repository/*.ts',
     'kubernetes/cluster.ts',

@@ -280,6 +280,7 @@ export type {
 export type { ProcessInfo, ProcessOutcome, ProcessState } from './runtime/process-info.ts';
 export type { PvcStoreOptions, StorePodOptions } from './runtime/pvc-store-options.ts';
 export type {
+  ReapableArchive,
   ReapableConfigMap,
   ReapableContainer,
   ReapableVolume,

@@ -109,9 +109,8 @@ export class ReapLoop {
       const result = await renewedDuring({ renew, everyMs: renewEveryMs, clock }, () =>
         within(passMs, clock, reap, signal),
       );
-      const { deletedPods, deletedContainers, deletedVolumes, deletedConfigMaps } = result;
-      if (deletedPods + deletedContainers + deletedVolumes + deletedConfigMaps > 0)
-        logger.info('reaped', { workerName, ...result });
+      const { complete: _, ...counts } = result;
+      if (Object.values(counts).some((count) => count > 0)) logger.info('reaped', { workerName, ...result });
     } catch (error) {
       if (!signal.aborted) logger.warn('pass of the reaper failed', { workerName, error });
     } finally {

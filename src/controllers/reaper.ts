@@ -2,6 +2,7 @@ import { ReconcileError } from '../errors/repository.ts';
 import type { EmitEvent } from '../events/emit-event.ts';
 import type { OldConfigMap } from '../pods/old-agents.ts';
 import type { LabelledPod, PodIdentity } from '../pods/pod-remover.ts';
+import type { ArchiveRepository } from '../repository/archive-repository.ts';
 import type { ContainerQueries } from '../repository/container-queries.ts';
 import type { ContainerRepository, FindDestroyableOptions } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
@@ -10,7 +11,10 @@ import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
+import type { ArchiveStore } from '../stores/archive-store.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { archiveGraceMs, sweepArchives } from './archive-sweep.ts';
+import { sweepKeys } from './key-sweep.ts';
 import { RowBatches } from './row-batches.ts';
 import { maxUnderWay, type Places, type SweepContext, sweepRows } from './row-sweep.ts';
 import { SlidingWindow } from './sliding-window.ts';
@@ -39,6 +43,14 @@ export interface ReaperComponents {
   readonly finishedOwnerTtlMs: number;
   readonly reservations: Pick<ReservationRepository, 'prune'>;
   readonly emit: EmitEvent;
+  /** @defaultValue the worker has no archive store */
+  readonly archives?: ReapedArchives | undefined;
+}
+
+export interface ReapedArchives {
+  readonly installationId: string;
+  readonly rows: Pick<ArchiveRepository, 'findDestroyable' | 'findReapable' | 'deleteAll' | 'lookup'>;
+  readonly stores: ReadonlyMap<string, ArchiveStore>;
 }
 
 export interface PassOptions extends ReapOptions {
@@ -108,12 +120,12 @@ export class Reaper {
    *
    * @throws ReconcileError - after the pass, with all failures
    */
-  async reap({ findUnknown = true, budgetMs, signal }: PassOptions = {}): Promise<ReapResult> {
-    const { clock, logger } = this.#components;
+  async reap({ budgetMs, signal, ...options }: PassOptions = {}): Promise<ReapResult> {
+    const { clock } = this.#components;
     using budget = new TimeBudget(budgetMs, clock, { signal });
-    const counts = { deletedPods: 0, deletedContainers: 0, deletedVolumes: 0, deletedConfigMaps: 0 };
-    const pass: Pass = { signal: budget.signal, caller: { signal }, failures: [], counts, logger };
-    const complete = await this.#run(pass, findUnknown).then(
+    const pass = this.#newPass(budget.signal, { signal });
+    const { counts } = pass;
+    const complete = await this.#run(pass, options).then(
       () => true,
       (error: unknown) => {
         if (budget.hasCaused(error)) return false;
@@ -125,9 +137,21 @@ export class Reaper {
     return { ...counts, complete };
   }
 
+  /**
+   * Lists the archive stores, and deletes keys without an archive that are older than a day.
+   *
+   * @throws ReconcileError - after the sweep, with all failures
+   */
+  async sweepStores({ signal }: AbortOptions = {}): Promise<Pick<ReapResult, 'deletedKeys'>> {
+    const pass = this.#newPass(signal, { signal });
+    await this.#sweepKeys(pass);
+    this.#throwFailures(pass);
+    return { deletedKeys: pass.counts.deletedKeys };
+  }
+
   /** Returns what `reap` would delete now. Deletes and marks nothing. */
   async plan(options: AbortOptions = {}): Promise<ReapPlan> {
-    const { queries, workerName, hijackGraceMs, keeping, oldAgents } = this.#components;
+    const { queries, workerName, hijackGraceMs, keeping, oldAgents, archives } = this.#components;
     const rows = await queries.findReapable(workerName, planSize, { ...options, hijackGraceMs, ...keeping });
     const unknownPods = await findUnknownPods(this.#components, options);
     const configMaps = await oldAgents.find(options);
@@ -135,18 +159,35 @@ export class Reaper {
       ...rows,
       unknownPods: unknownPods.map(({ podName, handle }) => ({ podName, handle })),
       configMaps: configMaps.map(({ name, createdAt }) => ({ name, createdAt })),
+      archives:
+        (await archives?.rows.findReapable(workerName, planSize, { ...options, graceMs: archiveGraceMs })) ?? [],
     };
   }
 
-  async #run(pass: Pass, findUnknown: boolean): Promise<void> {
+  #newPass(signal: AbortSignal | undefined, caller: AbortOptions): Pass {
+    const counts = {
+      deletedPods: 0,
+      deletedContainers: 0,
+      deletedVolumes: 0,
+      deletedConfigMaps: 0,
+      deletedArchives: 0,
+      deletedKeys: 0,
+    };
+    return { signal, caller, failures: [], counts, logger: this.#components.logger };
+  }
+
+  async #run(pass: Pass, { findUnknown = true, sweepStores = false }: PassOptions): Promise<void> {
     const { containers, workerName, finishedOwnerTtlMs } = this.#components;
     const unknownPods = findUnknown ? await this.#findUnknownPods(pass) : [];
     await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, { signal: pass.signal });
     await this.#components.reservations.prune(workerName, { signal: pass.signal });
     await this.#sweepContainers(pass);
     await this.#sweepVolumes(pass);
+    // After the volumes, whose rows are the references.
+    await this.#sweepArchives(pass);
     await this.#removeUnknown(unknownPods, pass);
     if (findUnknown) await this.#removeConfigMaps(pass);
+    if (sweepStores) await this.#sweepKeys(pass);
     pass.signal?.throwIfAborted();
   }
 
@@ -209,6 +250,26 @@ export class Reaper {
     });
     const batches = new RowBatches(deletion, pass);
     await sweepRows({ pageSize: volumePageSize, find, placesOf, batches }, pass);
+  }
+
+  async #sweepArchives(pass: Pass): Promise<void> {
+    const { archives, workerName } = this.#components;
+    if (archives === undefined) return;
+    const { installationId, rows, stores } = archives;
+    const deleted = (count: number): void => {
+      pass.counts.deletedArchives += count;
+    };
+    await sweepArchives({ workerName, installationId, archives: rows, stores }, { ...pass, deleted });
+  }
+
+  async #sweepKeys(pass: Pass): Promise<void> {
+    const { archives, clock } = this.#components;
+    if (archives === undefined) return;
+    const { installationId, rows, stores } = archives;
+    const deleted = (): void => {
+      pass.counts.deletedKeys += 1;
+    };
+    await sweepKeys({ installationId, archives: rows, stores, clock }, { ...pass, deleted });
   }
 
   async #removeUnknown(unknown: readonly LabelledPod[], { signal, failures, counts, logger }: Pass): Promise<void> {

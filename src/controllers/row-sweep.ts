@@ -18,6 +18,8 @@ export interface SweptRows<Row> {
   readonly find: (limit: number, options: AbortOptions) => Promise<readonly Row[]>;
   readonly placesOf: (row: Row) => Places<Row>;
   readonly batches: RowBatches;
+  /** How many deletions are under way at most. @defaultValue `maxUnderWay` */
+  readonly maxUnderWay?: number | undefined;
 }
 
 export interface SweepContext {
@@ -53,13 +55,14 @@ export async function sweepRows<Row extends { readonly handle: string }>(
 class RowSweep<Row extends { readonly handle: string }> {
   readonly #kind: SweptRows<Row>;
   readonly #context: SweepContext;
-  readonly #window = new SlidingWindow(maxUnderWay);
+  readonly #window: SlidingWindow;
   readonly #tried = new Set<string>();
   #failed = 0;
 
   constructor(kind: SweptRows<Row>, context: SweepContext) {
     this.#kind = kind;
     this.#context = context;
+    this.#window = new SlidingWindow(kind.maxUnderWay ?? maxUnderWay);
   }
 
   async run(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../runtime/options.ts';
+import type { ReapableArchive } from '../runtime/reap-plan.ts';
 import type { ArchiveContent, ArchiveReference, VolumeRecord } from './records.ts';
 import type { NewArtifactVolume } from './volume-repository.ts';
 
@@ -178,6 +179,15 @@ export interface ArchiveRepository {
     limit: number,
     options: AbortOptions & { readonly graceMs: number },
   ): Promise<readonly ArchiveRecord[]>;
+  /**
+   * Returns the archives that `findDestroyable` would return now, at most `limit`, in any order, and
+   * why. Moves none of them.
+   */
+  findReapable(
+    workerName: string,
+    limit: number,
+    options: AbortOptions & { readonly graceMs: number },
+  ): Promise<readonly ReapableArchive[]>;
   /**
    * Marks archives of a store for deletion until they free at least this many bytes: those that are
    * ready without a reference first, then those whose only references are caches, in each group the

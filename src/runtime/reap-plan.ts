@@ -17,6 +17,11 @@ export interface ReapPlan {
    * permission to list config maps.
    */
   readonly configMaps: readonly ReapableConfigMap[];
+  /**
+   * The archives, at most 1,000. Keys of archive stores without an archive are not listed. None
+   * without an archive store.
+   */
+  readonly archives: readonly ReapableArchive[];
 }
 
 /**
@@ -52,6 +57,23 @@ export interface ReapableVolume {
    * creation failed. `abandoned`: its creation did not end in time. `expired`: its time is over.
    */
   readonly reason: 'marked' | 'failed' | 'abandoned' | 'expired';
+}
+
+/**
+ * An archive that a pass of the reaper would delete, with its bytes.
+ *
+ * @public
+ */
+export interface ReapableArchive {
+  /** The ID of the archive. */
+  readonly id: string;
+  /** The name of the store. */
+  readonly store: string;
+  /**
+   * `marked`: an earlier pass has begun to delete it, or its writer has failed. `abandoned`: the lease
+   * of its writer has lapsed. `unreferenced`: no volume has had it for 10 minutes.
+   */
+  readonly reason: 'marked' | 'abandoned' | 'unreferenced';
 }
 
 /**

@@ -13,6 +13,14 @@ export interface ReapOptions extends AbortOptions {
    * @defaultValue no limit
    */
   readonly budgetMs?: number | undefined;
+  /**
+   * Whether the pass also lists the archive stores, and deletes keys without an archive that are older
+   * than a day. A list takes a request per 1,000 archives. With `reapEveryMs` the worker does so every
+   * `StoresOptions.sweepEveryMs`.
+   *
+   * @defaultValue false
+   */
+  readonly sweepStores?: boolean | undefined;
 }
 
 /**
@@ -29,6 +37,10 @@ export interface ReapResult {
   readonly deletedVolumes: number;
   /** The number of config maps of other versions' agents that this pass deleted. */
   readonly deletedConfigMaps: number;
+  /** The number of archives whose bytes and rows this pass deleted. */
+  readonly deletedArchives: number;
+  /** The number of keys of archive stores that belonged to no archive and that this pass deleted. */
+  readonly deletedKeys: number;
   /** Whether the pass has tried everything. `false` if its `budgetMs` ended before. */
   readonly complete: boolean;
 }

@@ -38,4 +38,11 @@ export interface StoresOptions {
    * @defaultValue 300,000
    */
   readonly unavailableBudgetMs?: number | undefined;
+  /**
+   * How often a worker with `reapEveryMs` lists the stores, in milliseconds, and deletes the keys
+   * without an archive that are older than a day. Each host does so.
+   *
+   * @defaultValue 21,600,000 (6 hours)
+   */
+  readonly sweepEveryMs?: number | undefined;
 }

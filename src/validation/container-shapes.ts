@@ -133,6 +133,7 @@ export const reapOptions: v.GenericSchema = v.object({
   budgetMs: v.optional(
     v.custom((value) => typeof value === 'number' && value > 0 && value < 2 ** 31, 'a number of milliseconds above 0'),
   ),
+  sweepStores: optionalBoolean,
 } satisfies FieldsOf<ReapOptions>);
 
 export const usageQuery: v.GenericSchema = v.strictObject({

@@ -44,6 +44,8 @@ describe('the reaper on a real cluster', function () {
       deletedContainers: 0,
       deletedVolumes: 50,
       deletedConfigMaps: 0,
+      deletedArchives: 0,
+      deletedKeys: 0,
       complete: true,
     });
     const names = (await cluster.listPodMetadata()).map(({ name }) => name);

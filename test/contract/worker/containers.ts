@@ -400,6 +400,8 @@ export function describeContainers(setup: () => WorkerSetup): void {
           deletedContainers: 0,
           deletedVolumes: 0,
           deletedConfigMaps: 0,
+          deletedArchives: 0,
+          deletedKeys: 0,
           complete: true,
         });
         expect(await setup().podNames()).to.not.include(container.podName);

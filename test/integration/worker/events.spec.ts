@@ -82,6 +82,8 @@ describe('the events of a worker', function () {
         deletedContainers: 1,
         deletedVolumes: 4,
         deletedConfigMaps: 0,
+        deletedArchives: 0,
+        deletedKeys: 0,
         complete: true,
         failures: 0,
       },

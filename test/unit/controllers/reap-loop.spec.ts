@@ -6,7 +6,15 @@ import { ReapLoop } from '../../../src/controllers/reap-loop.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('ReapLoop', () => {
-  const nothing = { deletedPods: 0, deletedContainers: 0, deletedVolumes: 0, deletedConfigMaps: 0, complete: true };
+  const nothing = {
+    deletedPods: 0,
+    deletedContainers: 0,
+    deletedVolumes: 0,
+    deletedConfigMaps: 0,
+    deletedArchives: 0,
+    deletedKeys: 0,
+    complete: true,
+  };
   let clock: VirtualClock;
   let workers: FakeWorkerRepository;
   let logger: FakeLogger;

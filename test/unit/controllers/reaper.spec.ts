@@ -41,7 +41,15 @@ describe('Reaper', () => {
   const volume = (handle: string, storeName = 'pod'): VolumeRecord =>
     ({ handle, store: storeName, location: { pod: handle }, state: 'destroying' }) as unknown as VolumeRecord;
   const reap = (options: PassOptions = {}) => reaper().reap(options);
-  const nothing = { deletedPods: 0, deletedContainers: 0, deletedVolumes: 0, deletedConfigMaps: 0, complete: true };
+  const nothing = {
+    deletedPods: 0,
+    deletedContainers: 0,
+    deletedVolumes: 0,
+    deletedConfigMaps: 0,
+    deletedArchives: 0,
+    deletedKeys: 0,
+    complete: true,
+  };
   const errorsOf = (error: Error) =>
     (error as unknown as { errors: (Error & { code?: string })[] }).errors.map((each) => each.code ?? each.message);
   const reaper = (more: Partial<ReaperComponents> = {}) =>
@@ -111,7 +119,14 @@ describe('Reaper', () => {
     const { length } = rows.containers;
     await rejection(reaper({ emit, reservations: { prune } }).reap());
     sinon.assert.calledOnceWithMatch(prune, 'w');
-    const counts = { deletedPods: length - 1, deletedContainers: length - 1, deletedVolumes: 2, deletedConfigMaps: 0 };
+    const counts = {
+      deletedPods: length - 1,
+      deletedContainers: length - 1,
+      deletedVolumes: 2,
+      deletedConfigMaps: 0,
+      deletedArchives: 0,
+      deletedKeys: 0,
+    };
     sinon.assert.calledOnceWithExactly(emit, { kind: 'reaped', ...counts, complete: true, failures: 1 });
   });
 
@@ -239,6 +254,7 @@ describe('Reaper', () => {
         volumes: [{ handle: 'v', reason: 'expired' }],
         unknownPods: [{ podName: 'pod-unknown', handle: 'unknown' }],
         configMaps: [{ name: 'old', createdAt: new Date(0) }],
+        archives: [],
       });
       sinon.assert.notCalled(remove);
       sinon.assert.notCalled(oldAgents.remove);
@@ -407,6 +423,8 @@ describe('Reaper', () => {
         deletedContainers: 1,
         deletedVolumes: 2,
         deletedConfigMaps: 0,
+        deletedArchives: 0,
+        deletedKeys: 0,
         complete: false,
       });
       expect(rows.containers.map(({ handle }) => handle)).to.deep.equal(['stuck']);
