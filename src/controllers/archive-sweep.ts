@@ -51,7 +51,12 @@ export async function sweepArchives(
     return gone;
   };
   // A row that another host has deleted is no failure.
-  const deletion = { deleteAll, delete: async (id: string) => void (await deleteAll([id])) };
+  const deletion = {
+    deleteAll,
+    delete: async (id: string) => {
+      await deleteAll([id]);
+    },
+  };
   const find = async (limit: number, options: AbortOptions): Promise<readonly ArchiveRow[]> => {
     const found = await archives.findDestroyable(workerName, limit, { ...options, graceMs: archiveGraceMs });
     return found.map((archive) => ({ ...archive, handle: archive.id }));

@@ -103,4 +103,5 @@ async function deleteKeys(store: ArchiveStore, keys: readonly string[], context:
     });
   }
   await window.end();
+  signal?.throwIfAborted();
 }

@@ -1,20 +1,12 @@
 import { ReconcileError } from '../errors/repository.ts';
-import type { EmitEvent } from '../events/emit-event.ts';
-import type { OldConfigMap } from '../pods/old-agents.ts';
 import type { LabelledPod, PodIdentity } from '../pods/pod-remover.ts';
-import type { ArchiveRepository } from '../repository/archive-repository.ts';
-import type { ContainerQueries } from '../repository/container-queries.ts';
-import type { ContainerRepository, FindDestroyableOptions } from '../repository/container-repository.ts';
 import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
-import type { ReservationRepository } from '../repository/reservation-repository.ts';
-import type { VolumeRepository } from '../repository/volume-repository.ts';
-import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { AbortOptions } from '../runtime/options.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
-import type { ArchiveStore } from '../stores/archive-store.ts';
-import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { archiveGraceMs, sweepArchives } from './archive-sweep.ts';
 import { sweepKeys } from './key-sweep.ts';
+import type { ReaperComponents } from './reaper-components.ts';
 import { RowBatches } from './row-batches.ts';
 import { maxUnderWay, type Places, type SweepContext, sweepRows } from './row-sweep.ts';
 import { SlidingWindow } from './sliding-window.ts';
@@ -22,68 +14,9 @@ import { TimeBudget } from './time-budget.ts';
 import { findUnknownPods } from './unknown-pods.ts';
 import { volumePlaces } from './volume-places.ts';
 
-export interface ReaperComponents {
-  readonly workerName: string;
-  readonly containers: ContainerRepository;
-  readonly queries: Pick<ContainerQueries, 'findReapable' | 'unknownHandles' | 'unknownWorkers'>;
-  readonly volumes: VolumeRepository;
-  readonly pods: PodRemoval;
-  readonly stores: ReadonlyMap<string, ArtifactStore>;
-  readonly oldAgents: OldAgentRemoval;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /**
-   * How long a container is kept after the last mark of a hijack, in milliseconds. A host that died
-   * leaves a mark.
-   */
-  readonly hijackGraceMs: number;
-  /** Which containers stay although no owner needs them, or no host creates them any more. */
-  readonly keeping: Pick<FindDestroyableOptions, 'leaseGraceMs' | 'maxKept' | 'maxKeptMs'>;
-  /** How long the record of an owner that has finished for good is kept, in milliseconds. */
-  readonly finishedOwnerTtlMs: number;
-  readonly reservations: Pick<ReservationRepository, 'prune'>;
-  readonly emit: EmitEvent;
-  /** @defaultValue the worker has no archive store */
-  readonly archives?: ReapedArchives | undefined;
-}
-
-export interface ReapedArchives {
-  readonly installationId: string;
-  readonly rows: Pick<ArchiveRepository, 'findDestroyable' | 'findReapable' | 'deleteAll' | 'lookup'>;
-  readonly stores: ReadonlyMap<string, ArchiveStore>;
-}
-
 export interface PassOptions extends ReapOptions {
   /** @defaultValue true */
   readonly findUnknown?: boolean | undefined;
-}
-
-/** Deletes pods and waits until they no longer exist. */
-export interface PodRemoval {
-  /** Returns all pods of the installation that are not being deleted. Never a part of them. */
-  list(options?: AbortOptions): Promise<readonly LabelledPod[]>;
-  /**
-   * Returns for each pod, in their order, whether it certainly does not exist. `false` decides
-   * nothing. Tests what exists when the call begins or later. Rejects if that cannot be determined.
-   */
-  findMissing(pods: readonly PodIdentity[], options?: AbortOptions): Promise<readonly boolean[]>;
-  /**
-   * Resolves when the pod of this handle no longer exists: with `true` if this call deleted it.
-   * Keeps a pod of this name that belongs to another handle. Rejects if the pod still exists after
-   * its grace period.
-   */
-  remove(
-    podName: string,
-    handle: string,
-    options?: AbortOptions & { readonly uid?: string | undefined },
-  ): Promise<boolean>;
-}
-
-/** Finds and deletes the config maps of agents that no pod uses. */
-export interface OldAgentRemoval {
-  find(options?: AbortOptions): Promise<readonly OldConfigMap[]>;
-  /** Returns whether this call has deleted it. */
-  remove(configMap: OldConfigMap, options?: AbortOptions): Promise<boolean>;
 }
 
 /** How many containers are read at once. Their rows may be large. */
@@ -104,7 +37,8 @@ interface Pass extends SweepContext {
 /**
  * Deletes unneeded containers and volumes: the pod first and the row last, so that after a crash in
  * between the row shows the remaining work. Then deletes the pods without a row, such as one whose
- * creation was delayed until its row was deleted, and the config maps of agents that no pod uses.
+ * creation was delayed until its row was deleted, and the config maps of agents that no pod uses. Archives
+ * are deleted like containers, and their stores are searched for keys without a row on request.
  */
 export class Reaper {
   readonly #components: ReaperComponents;

@@ -1,6 +1,6 @@
 import type { Mutant } from '../../scripts/mutant.ts';
 import { mutants as agentClient } from './host/agent-client.ts';
-import { mutants as archives } from './host/archives.ts';
+import { mutants as archivesLife } from './host/archives-life.ts';
 import { mutants as artifacts } from './host/artifacts.ts';
 import { mutants as caches } from './host/caches.ts';
 import { mutants as checks } from './host/checks.ts';
@@ -27,7 +27,7 @@ import { mutants as workerStates } from './host/worker-states.ts';
 /** Changes of the library's sources that a test has to notice, by the folder of the source. */
 export const mutants: readonly Mutant[] = [
   ...agentClient,
-  ...archives,
+  ...archivesLife,
   ...artifacts,
   ...caches,
   ...checks,

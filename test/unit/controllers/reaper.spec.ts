@@ -7,10 +7,13 @@ import {
   FakeContainerRepository,
   FakeVolumeRepository,
 } from '../../../fakes/index.ts';
-import { type PassOptions, Reaper, type ReaperComponents } from '../../../src/controllers/reaper.ts';
+import { type PassOptions, Reaper } from '../../../src/controllers/reaper.ts';
+import type { ReaperComponents } from '../../../src/controllers/reaper-components.ts';
 import type { ContainerRecord, VolumeRecord } from '../../../src/repository/records.ts';
+import { ArchiveRows, archiveId, installationId, keyOf } from '../../support/archives/archive-rows.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { MemoryArchiveStore } from '../../support/stores/memory-archive-store.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('Reaper', () => {
@@ -469,6 +472,58 @@ describe('Reaper', () => {
       oldAgents.find.rejects(new Error('no list'));
       expect(errorsOf(await rejection(reap()))).to.deep.equal(['no list']);
       expect(rows.containers).to.deep.equal([]);
+    });
+  });
+
+  context('with archive stores', () => {
+    let archives: ArchiveRows;
+    let bucket: MemoryArchiveStore;
+    const components = () => ({
+      archives: { installationId, rows: archives, stores: new Map([['memory', bucket]]) },
+    });
+    const keep = (key: string) => bucket.archives.set(key, { bytes: Buffer.alloc(1), modifiedAt: new Date(0) });
+
+    beforeEach(() => {
+      archives = new ArchiveRows();
+      bucket = new MemoryArchiveStore();
+      archives.add(1, 'destroying');
+      for (const key of [keyOf(1), keyOf(2)]) keep(key);
+    });
+
+    it('deletes archives after the volumes that refer to them', async () => {
+      rows.volumes = [{ ...volume('v', 'memory'), location: {} }];
+      archives.fault = () => expect(rows.volumes).to.deep.equal([]);
+      expect(await reaper(components()).reap()).to.deep.equal({ ...nothing, deletedVolumes: 1, deletedArchives: 1 });
+      expect([...bucket.archives.keys()], 'keys without an archive').to.deep.equal([keyOf(2)]);
+    });
+
+    it('deletes the rows of volumes without a place, with no call of a store', async () => {
+      rows.volumes = [{ ...volume('v', 'elsewhere'), location: {} }, volume('w')];
+      expect(await reap()).to.include({ deletedVolumes: 2, deletedPods: 1 });
+      sinon.assert.calledOnceWithMatch(store.delete, { pod: 'w' });
+    });
+
+    it('deletes keys without an archive on request', async () => {
+      expect(await reaper(components()).reap({ sweepStores: true })).to.include({ deletedArchives: 1, deletedKeys: 1 });
+      expect(bucket.archives.size).to.equal(0);
+      keep(keyOf(3));
+      expect(await reaper(components()).sweepStores()).to.deep.equal({ deletedKeys: 1 });
+      sinon.assert.calledOnce(list);
+    });
+
+    it('rejects with the failures of a sweep of the stores', async () => {
+      archives.fault = () => {
+        throw new Error('away');
+      };
+      expect(errorsOf(await rejection(reaper(components()).sweepStores()))).to.deep.equal(['away']);
+      expect(bucket.archives.size).to.equal(2);
+    });
+
+    it('plans the deletion of archives, and deletes nothing', async () => {
+      queries.findReapable.resolves({ containers: [], volumes: [] });
+      const plan = await reaper(components()).plan();
+      expect(plan.archives).to.deep.equal([{ id: archiveId(1), store: 'memory', reason: 'marked' }]);
+      expect([archives.rows.size, bucket.archives.size]).to.deep.equal([1, 2]);
     });
   });
 });
