@@ -30,6 +30,10 @@ export class FakeCacheRepository implements CacheRepository {
     'FakeCacheRepository.drop',
     async () => false,
   );
+  readonly limit: StubOf<CacheRepository['limit']> = stubOf<CacheRepository['limit']>(
+    'FakeCacheRepository.limit',
+    async () => 0,
+  );
   readonly postponeExpiry: StubOf<CacheRepository['postponeExpiry']> = stubOf<CacheRepository['postponeExpiry']>(
     'FakeCacheRepository.postponeExpiry',
     async () => false,

@@ -134,6 +134,7 @@ export type {
   BlessOutcome,
   CacheKey,
   CacheKind,
+  CacheLimits,
   CacheRepository,
   InvalidateOptions,
   NewCache,

@@ -66,6 +66,18 @@ export interface InvalidateOptions extends AbortOptions {
 }
 
 /**
+ * The limits of `CacheRepository.limit`.
+ *
+ * @public
+ */
+export interface CacheLimits {
+  /** The size of all caches, in bytes of their raw archives. @defaultValue no limit */
+  readonly maxBytes?: number | undefined;
+  /** The number of caches. @defaultValue no limit */
+  readonly maxCount?: number | undefined;
+}
+
+/**
  * Caches: artifact volumes that are found by a key. A worker has at most one valid cache for a key.
  * The row of a cache is deleted with the row of its volume. Every method is a single guarded
  * statement by the database's clock.
@@ -100,6 +112,11 @@ export interface CacheRepository {
    * Returns whether it was.
    */
   drop(key: CacheKey, volume: string, options?: AbortOptions): Promise<boolean>;
+  /**
+   * Deletes the caches of the worker that were least recently used, until the others are within the
+   * limits. Their volumes are moved to `destroying`. Returns their number.
+   */
+  limit(workerName: string, limits: CacheLimits, options?: AbortOptions): Promise<number>;
   /**
    * Postpones the expiry of an artifact volume to at least this time from now. Returns `false` if no
    * such volume is live.

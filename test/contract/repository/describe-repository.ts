@@ -2,6 +2,7 @@ import { describeArchiveDeletion } from './describe-archive-deletion.ts';
 import { describeArchivedVolumes } from './describe-archived-volumes.ts';
 import { describeArchives } from './describe-archives.ts';
 import { describeArtifactVolumes } from './describe-artifact-volumes.ts';
+import { describeCacheLimits } from './describe-cache-limits.ts';
 import { describeCacheRaces } from './describe-cache-races.ts';
 import { describeCaches } from './describe-caches.ts';
 import { describeContainerFacts } from './describe-container-facts.ts';
@@ -44,9 +45,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeKeptContainers(world);
     describeUsage(world);
     describeCaches(world);
-    describeArchives(world);
-    describeArchivedVolumes(world);
-    describeArchiveDeletion(world);
+    describeCacheLimits(world);
     describeHazards(world);
     describeRaces(world);
     describeCacheRaces(world);

@@ -140,6 +140,7 @@ describe('Statements that a repository sends', function () {
       postponeExpiry: async () => await caches.postponeExpiry('worker', 'cache-2', 60_000),
       invalidate: async () => await caches.invalidate(key, { graceMs: 60_000 }),
       drop: async () => await caches.drop(key, 'cache-2'),
+      limit: async () => await caches.limit('worker', { maxCount: 1 }),
     };
     for (const [name, step] of Object.entries(steps)) expect(await count(step), name).to.equal(1);
   });

@@ -1,14 +1,22 @@
 import { RepositoryUnavailableError } from '../../../errors/repository.ts';
 import type { AbortOptions } from '../../../runtime/options.ts';
-import type { BlessOutcome, CacheKey, CacheRepository, InvalidateOptions, NewCache } from '../../cache-repository.ts';
+import type {
+  BlessOutcome,
+  CacheKey,
+  CacheLimits,
+  CacheRepository,
+  InvalidateOptions,
+  NewCache,
+} from '../../cache-repository.ts';
 import { checkText } from '../../field-checks.ts';
 import type { VolumeRecord } from '../../records.ts';
-import { checkDuration } from '../input.ts';
+import { checkCount, checkDuration } from '../input.ts';
 import { parse, toVolume } from '../rows.ts';
 import type { StatementRunner } from '../statement-runner.ts';
 import { fromNow, liveStates, now, type StatementBuilder } from '../tables.ts';
 import { type Blessing, blessVolume } from './bless-volume.ts';
 import { dropCache, findAndRenew, findOrigin, invalidateCaches, type SharedKey } from './cache-validity.ts';
+import { limitCaches } from './limit-caches.ts';
 
 /** The most characters of a key: those of a task cache, in which each may be escaped. */
 const maxKeyCharacters = 32_768;
@@ -59,6 +67,14 @@ export class PostgresCacheRepository implements CacheRepository {
 
   async drop(key: CacheKey, volume: string, options: AbortOptions = {}): Promise<boolean> {
     return (await this.#runner.first(dropCache(this.#statements, key, volume), options)) !== undefined;
+  }
+
+  async limit(workerName: string, limits: CacheLimits, options: AbortOptions = {}): Promise<number> {
+    const { maxBytes = 0, maxCount = 0 } = limits;
+    checkCount('maxBytes', maxBytes);
+    checkCount('maxCount', maxCount);
+    const dropped = await this.#runner.rows(limitCaches(this.#statements, workerName, limits), options);
+    return dropped.length;
   }
 
   async postponeExpiry(
