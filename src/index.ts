@@ -193,12 +193,7 @@ export type {
   TopologySpreadConstraint,
 } from './runtime/affinity.ts';
 export type {
-  ArtifactVolume,
-  CopyArtifactOptions,
-  CreateArtifactOptions,
-  WorkerArtifacts,
-} from './runtime/artifacts.ts';
-export type {
+  CacheOptions,
   InitializeCacheOptions,
   InitializeStreamedCacheOptions,
   InvalidateCacheOptions,

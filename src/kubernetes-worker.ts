@@ -229,6 +229,7 @@ function compose(
     finishedOwnerTtlMs,
     reservations: repository.reservations,
     emit,
+    caches: options.caches && { rows: repository.caches, limits: options.caches },
   });
   const placement = new Placement({
     workerName: name,

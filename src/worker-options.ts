@@ -4,6 +4,7 @@ import { InvalidSpecError } from './errors/caller.ts';
 import { type ExecProtocol, execProtocols } from './exec/protocol-order.ts';
 import { checkLabelPrefix, checkPodOptions } from './kubernetes/pod-spec/pod-option-check.ts';
 import type { Database } from './repository/postgres/database.ts';
+import type { CacheOptions } from './runtime/caches.ts';
 import type { Architecture } from './runtime/container.ts';
 import type { ImageOptions } from './runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
@@ -163,6 +164,8 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue 604,800,000 (7 days)
    */
   readonly cacheTimeToLiveMs?: number | undefined;
+  /** The limits of task caches and resource caches. @defaultValue none */
+  readonly caches?: CacheOptions | undefined;
   /**
    * The duration of the lease on a container that is being created. If the host dies, another host
    * continues after this time. The reaper deletes what no host has continued after as much time
@@ -289,7 +292,7 @@ export function checkOptions(options: KubernetesWorkerOptions): void {
       throw new InvalidSpecError(field, `${value} is not a positive integer`);
   }
   checkRetention(options.retention);
-  checkStores(options.stores ?? {});
+  checkCaches(options.caches);
   checkPodOptions('pods', options.pods);
   checkLabelPrefix('labelPrefix', options.labelPrefix);
   const { execProtocols: chosen = execProtocols } = options;
@@ -303,6 +306,14 @@ export function checkOptions(options: KubernetesWorkerOptions): void {
 }
 
 /** @throws InvalidSpecError */
+function checkCaches(limits: CacheOptions = {}): void {
+  for (const field of ['maxBytes', 'maxKeyBytes', 'maxCount'] as const) {
+    const value = limits[field];
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
+      throw new InvalidSpecError(`caches.${field}`, `${value} is not a positive integer`);
+  }
+}
+
 function checkRetention({ maxContainers = 0, maxAgeMs = 1 }: RetentionOptions = {}): void {
   if (!(Number.isSafeInteger(maxContainers) && maxContainers >= 0))
     throw new InvalidSpecError('retention.maxContainers', `${maxContainers} is not a whole number, zero or more`);

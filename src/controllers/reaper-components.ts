@@ -2,6 +2,7 @@ import type { EmitEvent } from '../events/emit-event.ts';
 import type { OldConfigMap } from '../pods/old-agents.ts';
 import type { LabelledPod, PodIdentity } from '../pods/pod-remover.ts';
 import type { ArchiveRepository } from '../repository/archive-repository.ts';
+import type { CacheLimits, CacheRepository } from '../repository/cache-repository.ts';
 import type { ContainerQueries } from '../repository/container-queries.ts';
 import type { ContainerRepository, FindDestroyableOptions } from '../repository/container-repository.ts';
 import type { ReservationRepository } from '../repository/reservation-repository.ts';
@@ -31,6 +32,8 @@ export interface ReaperComponents {
   readonly finishedOwnerTtlMs: number;
   readonly reservations: Pick<ReservationRepository, 'prune'>;
   readonly emit: EmitEvent;
+  /** @defaultValue the caches of the worker have no limits */
+  readonly caches?: { readonly rows: Pick<CacheRepository, 'limit'>; readonly limits: CacheLimits } | undefined;
   /** @defaultValue the worker has no archive store */
   readonly archives?: ReapedArchives | undefined;
 }

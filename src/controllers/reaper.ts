@@ -111,11 +111,12 @@ export class Reaper {
   }
 
   async #run(pass: Pass, { findUnknown = true, sweepStores = false }: PassOptions): Promise<void> {
-    const { containers, workerName, finishedOwnerTtlMs } = this.#components;
+    const { containers, caches, workerName, finishedOwnerTtlMs } = this.#components;
     const unknownPods = findUnknown ? await this.#findUnknownPods(pass) : [];
     await containers.pruneFinishedOwners(workerName, finishedOwnerTtlMs, { signal: pass.signal });
     await this.#components.reservations.prune(workerName, { signal: pass.signal });
     await this.#sweepContainers(pass);
+    await caches?.rows.limit(workerName, caches.limits, { signal: pass.signal });
     await this.#sweepVolumes(pass);
     // After the volumes, whose rows are the references.
     await this.#sweepArchives(pass);

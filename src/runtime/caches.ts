@@ -24,6 +24,30 @@ export interface TaskCacheKey extends TaskCacheStep {
 }
 
 /**
+ * The limits of a worker's caches. Sizes are those of raw archives.
+ *
+ * @public
+ */
+export interface CacheOptions {
+  /**
+   * The size of all caches in bytes. A pass of the reaper deletes those that were least recently used
+   * until the others are within the limit.
+   *
+   * @defaultValue no limit
+   */
+  readonly maxBytes?: number | undefined;
+  /**
+   * The size of one cache in bytes. A larger content is not saved: the cache before it stays, and the
+   * event `cache-not-saved` reports it.
+   *
+   * @defaultValue no limit
+   */
+  readonly maxKeyBytes?: number | undefined;
+  /** The number of caches, as `maxBytes`. @defaultValue no limit */
+  readonly maxCount?: number | undefined;
+}
+
+/**
  * Options of the methods that make a volume a cache.
  *
  * @public

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 
 import type { AgentConfigMapOptions } from '../agent-manifest.ts';
+import type { CacheOptions } from '../runtime/caches.ts';
 import type { ImageOptions, ImagePolicy, ImageRule } from '../runtime/image.ts';
 import type { RetentionOptions } from '../runtime/retention.ts';
 import type { TransferOptions } from '../runtime/transfer-options.ts';
@@ -27,6 +28,12 @@ const transfers = v.object({
   longestRetryMs: optionalNumber,
   windowBytes: optionalNumber,
 } satisfies FieldsOf<TransferOptions>);
+
+const caches = v.strictObject({
+  maxBytes: optionalNumber,
+  maxKeyBytes: optionalNumber,
+  maxCount: optionalNumber,
+} satisfies FieldsOf<CacheOptions>);
 
 const retention = v.strictObject({
   maxContainers: optionalNumber,
@@ -101,6 +108,7 @@ export const workerOptions: v.GenericSchema = v.object({
   maxAttachments: optionalNumber,
   artifactTimeToLiveMs: optionalNumber,
   cacheTimeToLiveMs: optionalNumber,
+  caches: v.optional(caches),
   leaseMs: optionalNumber,
   hijackGraceMs: optionalNumber,
   finishedOwnerTtlMs: optionalNumber,

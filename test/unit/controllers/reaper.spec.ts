@@ -475,6 +475,13 @@ describe('Reaper', () => {
     });
   });
 
+  it('enforces the limits of caches before it deletes volumes', async () => {
+    const limit = sinon.stub().resolves(1);
+    await reaper({ caches: { rows: { limit }, limits: { maxCount: 3 } } }).reap();
+    sinon.assert.calledOnceWithMatch(limit, 'w', { maxCount: 3 });
+    sinon.assert.callOrder(limit, volumes.findDestroyable);
+  });
+
   context('with archive stores', () => {
     let archives: ArchiveRows;
     let bucket: MemoryArchiveStore;
