@@ -65,6 +65,8 @@ const mayImport = {
     'internal/**',
     'kubernetes/pod-spec/pod-mount-path.ts',
     'stores/{artifact-store,temporary-volume}.ts',
+    'archives/archive-service.ts',
+    'events/emit-event.ts',
     'runtime/**',
     'errors/**',
   ],

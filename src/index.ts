@@ -325,6 +325,7 @@ export type {
 } from './runtime/worker.ts';
 export type {
   ArtifactExpired,
+  CacheNotSaved,
   CapacityReleased,
   ContainerCreated,
   ContainerEventFacts,

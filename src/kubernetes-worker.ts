@@ -283,6 +283,8 @@ function compose(
     stores,
     leaseMs: podLeaseMs,
     timeToLiveMs: cacheTimeToLiveMs,
+    maxKeyBytes: options.caches?.maxKeyBytes,
+    emit,
     reapSoon,
     clock,
     logger,

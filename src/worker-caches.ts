@@ -1,10 +1,21 @@
 import { Caches, type CachesComponents } from './caches/caches.ts';
+import { cacheMetrics } from './telemetry/cache-metrics.ts';
 import { temporaryVolumes, type WorkerVolumesComponents } from './worker-volumes.ts';
 
-type WorkerCachesComponents = WorkerVolumesComponents & Pick<CachesComponents, 'stores' | 'timeToLiveMs' | 'reapSoon'>;
+type WorkerCachesComponents = WorkerVolumesComponents &
+  Pick<CachesComponents, 'stores' | 'timeToLiveMs' | 'archives' | 'maxKeyBytes' | 'emit' | 'reapSoon'>;
 
 /** Composes the caches of a worker. */
-export function composeCaches({ stores, timeToLiveMs, reapSoon, ...components }: WorkerCachesComponents): Caches {
+export function composeCaches({
+  stores,
+  timeToLiveMs,
+  archives,
+  maxKeyBytes,
+  emit,
+  reapSoon,
+  ...components
+}: WorkerCachesComponents): Caches {
   const { caches } = components.repository;
-  return new Caches({ ...temporaryVolumes(components), caches, stores, timeToLiveMs, reapSoon });
+  const own = { caches, stores, timeToLiveMs, archives, maxKeyBytes, observer: cacheMetrics(), emit, reapSoon };
+  return new Caches({ ...temporaryVolumes(components), ...own });
 }

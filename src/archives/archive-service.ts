@@ -15,6 +15,8 @@ export interface PodVolume {
 export interface SaveOptions extends AbortOptions {
   /** As `NewArchive.claim`. @defaultValue none */
   readonly claim?: string | undefined;
+  /** Whether the volume keeps the content that it has: the archive gets no reference. @defaultValue false */
+  readonly isDetached?: boolean | undefined;
   /** How long the call retries while the store is unavailable, in milliseconds. */
   readonly budgetMs: number;
   /** Called with the number of raw bytes so far. @defaultValue none */

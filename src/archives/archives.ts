@@ -63,7 +63,8 @@ export class Archives implements ArchiveService {
     );
     const save = async (): Promise<SavedVolume> => {
       const unchanged = await this.#findUnchanged(volume, known, options);
-      if (unchanged !== undefined) return { archive: unchanged, isUnchanged: true, isContent: true };
+      if (unchanged !== undefined)
+        return { archive: unchanged, isUnchanged: true, isContent: options.isDetached !== true };
       return await this.#saveAnew(volume, store, options);
     };
     const transfer = this.#observed(storeName, 'in', options);
@@ -126,13 +127,13 @@ export class Archives implements ArchiveService {
   async #findUnchanged(
     { handle, location, archive: before }: PodVolume,
     known: readonly ArchiveReference[],
-    { signal }: AbortOptions,
+    { isDetached, signal }: SaveOptions,
   ): Promise<ArchiveReference | undefined> {
     if (known.length === 0) return undefined;
     const { archives, pods, retry: persist } = this.#components;
     const { digest, rawBytes } = await pods.digestOf(location, { signal });
     const same = known.find((archive) => archive.digest === digest && archive.rawBytes === rawBytes);
-    if (same === undefined) return undefined;
+    if (same === undefined || isDetached === true) return same;
     const isContent = await persist(() => archives.refer(same.id, { handle, replaces: before?.id }), { signal });
     return isContent ? same : undefined;
   }
@@ -140,7 +141,7 @@ export class Archives implements ArchiveService {
   async #saveAnew(
     { handle, location, archive: before }: PodVolume,
     store: ArchiveStore,
-    { signal, claim, budgetMs, progress, retrying }: SaveOptions,
+    { signal, claim, isDetached, budgetMs, progress, retrying }: SaveOptions,
   ): Promise<SavedVolume> {
     const { transfers, pods } = this.#components;
     const { archive, written, isContent } = await this.#writer.write({
@@ -151,7 +152,7 @@ export class Archives implements ArchiveService {
       retrying,
       write: (key, held) =>
         transfers.save(store, key, (opening) => pods.sendFrames(location, opening), { signal: held, progress }),
-      volume: () => ({ handle, replaces: before?.id }),
+      volume: () => (isDetached === true ? undefined : { handle, replaces: before?.id }),
     });
     return { archive, isUnchanged: written === undefined, isContent };
   }

@@ -1,5 +1,6 @@
 import { PodError } from '../errors/pod.ts';
-import { VolumeDisappearedError } from '../errors/repository.ts';
+import { StoreNotConfiguredError, VolumeDisappearedError } from '../errors/repository.ts';
+import { ArchiveDamagedError, ArchiveMissingError, StoreDeniedError, StoreUnavailableError } from '../errors/store.ts';
 import {
   CorruptArchiveError,
   DigestMismatchError,
@@ -21,6 +22,10 @@ const contentErrors = [
 ];
 /** The failures that the content of a volume explains. */
 const volumeErrors = [FileNotFoundError, VolumeDamagedError, VolumeDisappearedError];
+/** The archive of a cache is gone or damaged. */
+const archiveErrors = [ArchiveMissingError, ArchiveDamagedError];
+/** The archive of a cache may be intact. */
+const storeErrors = [StoreUnavailableError, StoreDeniedError, StoreNotConfiguredError];
 
 /** The two ends of a transfer from a cache. */
 export interface CacheTransfer {
@@ -30,14 +35,19 @@ export interface CacheTransfer {
   readonly podName: string;
 }
 
+export type Blame = 'cache' | 'either' | 'store' | 'container';
+
 /**
  * Returns what a failed transfer from a cache is due to:
  *
  * - `cache`: its volume is gone or damaged. The folder of the container is unchanged.
  * - `either`: the cache may be the reason, for example because it is too large for the container.
+ * - `store`: the store of the cache cannot be used now. The cache may be intact.
  * - `container`: its own pod, its lease, or what both ends depend on.
  */
-export function blameFor(error: unknown, { cacheHandle, podName }: CacheTransfer): 'cache' | 'either' | 'container' {
+export function blameFor(error: unknown, { cacheHandle, podName }: CacheTransfer): Blame {
+  if (storeErrors.some((each) => error instanceof each)) return 'store';
+  if (archiveErrors.some((each) => error instanceof each)) return 'cache';
   if (error instanceof PodError) return error.podName === podName ? 'container' : 'cache';
   if (contentErrors.some((each) => error instanceof each)) return 'cache';
   const isOfCache = error instanceof Error && 'handle' in error && error.handle === cacheHandle;

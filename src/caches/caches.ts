@@ -1,6 +1,8 @@
 import { VolumeDisappearedError } from '../errors/repository.ts';
-import type { BlessOutcome, CacheKey, CacheRepository } from '../repository/cache-repository.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
+import type { BlessOutcome, CacheKey, CacheKind, CacheRepository } from '../repository/cache-repository.ts';
 import type { VolumeRecord } from '../repository/records.ts';
+import type { CacheObserver } from '../runtime/cache-report.ts';
 import type {
   InitializeCacheOptions,
   InitializeStreamedCacheOptions,
@@ -10,8 +12,10 @@ import type {
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
+import { archiveOf, type CacheArchives, withReference } from './cache-archives.ts';
 import { type CacheSource, withCopy } from './cache-copies.ts';
 import { resourceCacheKey, taskCacheKey } from './cache-keys.ts';
+import { CacheTooLargeError, withinSize } from './cache-size.ts';
 
 export interface CachesComponents extends TemporaryVolumeComponents {
   readonly caches: CacheRepository;
@@ -19,6 +23,12 @@ export interface CachesComponents extends TemporaryVolumeComponents {
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   /** How long a cache stays after its last use. */
   readonly timeToLiveMs: number;
+  /** @defaultValue the worker has no archive store */
+  readonly archives?: CacheArchives | undefined;
+  /** The size of a cache in bytes. @defaultValue no limit */
+  readonly maxKeyBytes?: number | undefined;
+  readonly observer: CacheObserver;
+  readonly emit: EmitEvent;
   /** Called when the reaper has something to do. */
   readonly reapSoon: () => void;
 }
@@ -30,6 +40,12 @@ interface Request {
   /** The handle of the cache's volume that this one is a copy of. */
   readonly source?: string | undefined;
   readonly ttlMs: number | undefined;
+  readonly claim?: string | undefined;
+}
+
+export interface KeepTaskCacheOptions extends InitializeCacheOptions {
+  /** As `SaveOptions.claim`. @defaultValue none */
+  readonly claim?: string | undefined;
 }
 
 const defaultGraceMs = 60 * 60 * 1000;
@@ -46,10 +62,10 @@ export class Caches {
   async keepTaskCache(
     volume: CacheSource,
     key: TaskCacheKey,
-    { ttlMs, signal }: InitializeCacheOptions,
+    { ttlMs, claim, signal }: KeepTaskCacheOptions,
   ): Promise<void> {
     const { workerName } = this.#components;
-    await this.#keep(volume, { key: taskCacheKey(workerName, key), replace: true, ttlMs }, { signal });
+    await this.#keep(volume, { key: taskCacheKey(workerName, key), replace: true, ttlMs, claim }, { signal });
   }
 
   /** As `VolumeCaches.initializeResourceCache` and `initializeStreamedResourceCache`. */
@@ -86,6 +102,11 @@ export class Caches {
     return (await caches.invalidate(key, { graceMs: graceMs ?? defaultGraceMs, signal })) > 0;
   }
 
+  /** Records that a container was filled from a task cache. */
+  filledFrom(cache: VolumeRecord, rawBytes: number): void {
+    this.#moved('task', storeOf(cache), 'out', rawBytes);
+  }
+
   /** Ends a cache that cannot be used, unless another volume has taken its place. */
   async dropTaskCache(key: TaskCacheKey, volume: string, options: AbortOptions): Promise<void> {
     const { workerName } = this.#components;
@@ -94,12 +115,19 @@ export class Caches {
 
   /** A cache whose bytes no longer exist is dropped. Until it is, nothing is concluded from its row. */
   async #find(key: CacheKey, options: AbortOptions): Promise<VolumeRecord | undefined> {
-    const { caches, stores } = this.#components;
+    const { caches, stores, store: usual, archives, observer } = this.#components;
+    const { kind } = key;
     const found = await caches.find(key, options);
-    if (found === undefined) return undefined;
-    // A store that this host lacks is one of other hosts.
-    const store = stores.get(found.store);
-    if (store === undefined || (await store.exists(found.location, options))) return found;
+    if (found === undefined) {
+      observer.lookedUp({ kind, store: archives?.store ?? usual.name, outcome: 'miss' });
+      return undefined;
+    }
+    // Whether an archive exists is seen when it is loaded. A store that this host lacks is one of
+    // other hosts.
+    const store = found.archive === undefined ? stores.get(found.store) : undefined;
+    const exists = store === undefined || (await store.exists(found.location, options));
+    observer.lookedUp({ kind, store: storeOf(found), outcome: exists ? 'hit' : 'lost' });
+    if (exists) return found;
     await this.#drop(key, found.handle, options);
     return undefined;
   }
@@ -112,17 +140,58 @@ export class Caches {
 
   /** Blesses an artifact volume in place, and a copy of any other volume. */
   async #keep(volume: CacheSource, request: Request, { signal }: AbortOptions): Promise<boolean> {
-    const { reapSoon } = this.#components;
-    const inPlace = volume.isArtifact ? await this.#bless(volume.handle, request, { signal }) : 'in-use';
-    const isKept =
-      inPlace === 'in-use'
-        ? await withCopy(volume, this.#components, { signal }, async (handle) => {
-            return this.#isKept(handle, request, await this.#bless(handle, request, { signal }));
-          })
-        : this.#isKept(volume.handle, request, inPlace);
+    const { maxKeyBytes, reapSoon } = this.#components;
+    const { handle, isArtifact } = volume;
+    const keep = async (): Promise<boolean> => {
+      if (isArtifact) await withinSize(maxKeyBytes, {}, async () => ({ rawBytes: knownSizeOf(volume) }));
+      const inPlace = isArtifact ? await this.#bless(handle, request, { signal }) : 'in-use';
+      if (inPlace !== 'in-use') return this.#isKept(handle, request, inPlace);
+      return await this.#keepCopy(volume, request, { signal });
+    };
+    const isKept = await keep().catch((error: unknown) => {
+      if (!(error instanceof CacheTooLargeError)) throw error;
+      this.#notSaved(handle, request.key, error);
+      return false;
+    });
     // The volume before it, or the copy of a loser.
     reapSoon();
     return isKept;
+  }
+
+  #notSaved(handle: string, { kind }: CacheKey, { message }: CacheTooLargeError): void {
+    const { emit, logger } = this.#components;
+    logger.warn('cache not saved', { kind, volume: handle, message });
+    emit({ kind: 'cache-not-saved', handle, cacheKind: kind, reason: 'too-large', message });
+  }
+
+  /** Blesses a reference to an archive of the content, or a copy in a pod. */
+  async #keepCopy(volume: CacheSource, request: Request, { signal }: AbortOptions): Promise<boolean> {
+    const { archives, caches, workerName, store, maxKeyBytes: maxBytes } = this.#components;
+    const { key, claim } = request;
+    const bless = async (handle: string): Promise<boolean> =>
+      this.#isKept(handle, request, await this.#bless(handle, request, { signal }));
+    if (archives !== undefined) {
+      const mayHaveChanged = key.kind === 'task';
+      const current = mayHaveChanged && archives.store !== undefined ? await caches.find(key, { signal }) : undefined;
+      const candidate = current?.archive;
+      const archived = await archiveOf(volume, archives, { mayHaveChanged, candidate, claim, maxBytes, signal });
+      if (archived !== undefined) {
+        const { archive, isNew } = archived;
+        if (isNew) this.#moved(key.kind, archive.store, 'in', archive.rawBytes);
+        // Found above, which has renewed its time to live.
+        if (archive.id === candidate?.id) return true;
+        return await withReference(volume, archive, { ...this.#components, archives }, { signal }, bless);
+      }
+    }
+    if (volume.open === undefined) throw new VolumeDisappearedError(volume.handle, workerName);
+    return await withCopy(volume.open, this.#components, { maxBytes, signal }, async (handle, rawBytes) => {
+      this.#moved(key.kind, store.name, 'in', rawBytes);
+      return await bless(handle);
+    });
+  }
+
+  #moved(kind: CacheKind, store: string, direction: 'in' | 'out', rawBytes: number): void {
+    this.#components.observer.moved({ kind, store, direction, rawBytes });
   }
 
   async #bless(volume: string, { key, replace, source, ttlMs }: Request, options: AbortOptions): Promise<BlessOutcome> {
@@ -139,4 +208,13 @@ export class Caches {
       throw new VolumeDisappearedError(volume, this.#components.workerName);
     return outcome === 'blessed';
   }
+}
+
+function storeOf({ archive, store }: VolumeRecord): string {
+  return archive?.store ?? store;
+}
+
+/** An artifact volume of unknown size has no content that was streamed in as a whole. */
+function knownSizeOf({ archive, sizeBytes = 0 }: CacheSource): number {
+  return archive?.rawBytes ?? sizeBytes;
 }

@@ -97,6 +97,7 @@ export type WorkerEventFacts =
   | VolumeCreated
   | VolumeFilled
   | VolumeStreamedOut
+  | CacheNotSaved
   | OwnerFinished
   | ArtifactExpired
   | PodDeleted
@@ -241,6 +242,27 @@ export interface VolumeStreamedOut {
   readonly handle: string;
   /** The entry of the volume that was sent. */
   readonly path: string;
+}
+
+/**
+ * The content of a volume was not made a cache. The cache before it, if there is one, stays.
+ *
+ * @public
+ */
+export interface CacheNotSaved {
+  /** The kind of the event. */
+  readonly kind: 'cache-not-saved';
+  /** The handle of the volume. */
+  readonly handle: string;
+  /** The kind of the cache. */
+  readonly cacheKind: 'task' | 'resource';
+  /**
+   * `too-large`: the content exceeds `CacheOptions.maxKeyBytes`. `failed`: the worker could not save
+   * the cache of a step that has ended.
+   */
+  readonly reason: 'too-large' | 'failed';
+  /** The cause, for logs. */
+  readonly message: string;
 }
 
 /**

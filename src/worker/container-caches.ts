@@ -33,11 +33,13 @@ export async function fillCache(
       signal?.throwIfAborted();
       const blame = blameFor(error, { cacheHandle: handle, podName: creation.container.podName });
       if (blame === 'container') throw error;
-      // Also where the cache may not be the reason: it must not prevent every later attempt.
-      await pods.retry(() => caches.dropTaskCache(key, handle, { signal }), { signal });
+      // Also where the cache may not be the reason: it must not prevent every later attempt. A cache in
+      // a store that cannot be used now stays for later containers.
+      if (blame !== 'store') await pods.retry(() => caches.dropTaskCache(key, handle, { signal }), { signal });
       if (blame === 'either') throw error;
       logger.warn('task cache lost', { path, handle, error });
       creation.progress.cacheLost({ path, handle, message: messageOf(error) });
+      if (blame === 'store') return;
     }
   }
 }
@@ -65,6 +67,7 @@ async function fill(
   try {
     const { rawBytes } = await taking;
     arrival.complete(rawBytes);
+    components.caches.filledFrom(cache, rawBytes);
   } catch (error) {
     throw endOfPod(error, folder.handle);
   } finally {

@@ -28,7 +28,7 @@ export interface ContainerCreationComponents {
   /** The store of containers' volumes. */
   readonly podStore: ContainerVolumeStore;
   readonly streams: Pick<OpenStreams, 'open'>;
-  readonly caches: Pick<Caches, 'findTaskCache' | 'dropTaskCache'>;
+  readonly caches: Pick<Caches, 'findTaskCache' | 'dropTaskCache' | 'filledFrom'>;
   readonly volume: (record: VolumeRecord) => Artifact & Pick<StoredVolume, 'takeFrom'>;
   readonly podName: (handle: string, metadata: ContainerMetadata) => string;
   readonly newId: () => string;

@@ -24,7 +24,7 @@ import type {
   Volume,
   VolumeStatus,
 } from '../runtime/volume.ts';
-import type { ArtifactStore, ReceivedArchive, SentArchive, StoreLocation } from '../stores/artifact-store.ts';
+import type { ArtifactStore, ReceivedArchive, SentArchive } from '../stores/artifact-store.ts';
 import { initializeCacheOptions, initializeStreamedCacheOptions, taskCacheKey } from '../validation/cache-shapes.ts';
 import { abortOptions, streamSource, text } from '../validation/common-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
@@ -68,10 +68,8 @@ const defaultReadFileLimitBytes = 1024 * 1024;
 export class StoredVolume implements Volume {
   readonly handle: string;
   readonly source: string;
-  readonly #location: StoreLocation;
   readonly #content: VolumeContent;
   readonly #volumes: VolumeRepository;
-  readonly #store: ArtifactStore;
   readonly #streams: VolumeComponents['streams'];
   readonly #isArtifact: boolean;
   readonly #caches: VolumeComponents['caches'];
@@ -85,15 +83,9 @@ export class StoredVolume implements Volume {
   ) {
     this.handle = record.handle;
     this.source = record.workerName;
-    this.#location = record.location;
-    const { archives, logger } = components;
-    this.#content =
-      archives === undefined
-        ? new PodContent(record, components)
-        : new SnapshotContent(record, { ...components, archives, logger });
+    this.#content = new PodContent(record, components);
     this.#sizeBytes = record.sizeBytes;
     this.#volumes = components.volumes;
-    this.#store = components.store;
     this.#streams = components.streams;
     this.#isArtifact = record.kind === 'artifact';
     this.#caches = components.caches;
@@ -217,7 +209,8 @@ export class StoredVolume implements Volume {
     checkShape('key', taskCacheKey, key);
     checkShape('options', initializeCacheOptions, options);
     await this.#copying(
-      (signal) => this.#caches.keepTaskCache(this.#cacheSource, key, { ...options, signal }),
+      async (signal) =>
+        await this.#caches.keepTaskCache(await this.#cacheSource({ signal }), key, { ...options, signal }),
       options,
     );
   }
@@ -239,7 +232,8 @@ export class StoredVolume implements Volume {
     options: InitializeCacheOptions & Partial<InitializeStreamedCacheOptions>,
   ): Promise<boolean> {
     return await this.#copying(
-      (signal) => this.#caches.keepResourceCache(this.#cacheSource, key, { ...options, signal }),
+      async (signal) =>
+        await this.#caches.keepResourceCache(await this.#cacheSource({ signal }), key, { ...options, signal }),
       options,
     );
   }
@@ -256,8 +250,9 @@ export class StoredVolume implements Volume {
     }, options);
   }
 
-  get #cacheSource(): CacheSource {
-    return { handle: this.handle, isArtifact: this.#isArtifact, store: this.#store, location: this.#location };
+  async #cacheSource(options: AbortOptions): Promise<CacheSource> {
+    const { archive, open } = await this.#content.locate(options);
+    return { handle: this.handle, isArtifact: this.#isArtifact, sizeBytes: this.#sizeBytes, archive, open };
   }
 
   /** Checks the parameters of a call. Destroys the source if they are invalid. */

@@ -73,7 +73,11 @@ export class CreationRig {
     resolve: sinon.stub().resolves({ image: 'mirror/busybox:1', sidecars: [], requestedImages: {} }),
   };
   readonly hermetic = { prepare: sinon.stub().resolves('ground'), requireSealed: sinon.stub().resolves() };
-  readonly caches = { findTaskCache: sinon.stub(), dropTaskCache: sinon.stub().resolves() };
+  readonly caches = {
+    findTaskCache: sinon.stub(),
+    dropTaskCache: sinon.stub().resolves(),
+    filledFrom: sinon.stub(),
+  };
   readonly delegate = new FakeStepDelegate();
   readonly emit = sinon.spy();
   readonly clock = new VirtualClock();

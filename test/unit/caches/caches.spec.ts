@@ -3,7 +3,7 @@ import sinon from 'sinon';
 
 import { FakeArtifactStore, FakeCacheRepository, FakeVolumeRepository } from '../../../fakes/index.ts';
 import type { CacheSource } from '../../../src/caches/cache-copies.ts';
-import { Caches } from '../../../src/caches/caches.ts';
+import { Caches, type CachesComponents } from '../../../src/caches/caches.ts';
 import type { VolumeRecord } from '../../../src/repository/records.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -38,7 +38,15 @@ describe('Caches', () => {
   let clock: VirtualClock;
   let caches: Caches;
   const reapSoon = sinon.spy();
-  const source = (isArtifact: boolean): CacheSource => ({ handle: 'v', isArtifact, store, location: { at: 'v' } });
+  const emit = sinon.spy();
+  const observer = { lookedUp: sinon.spy(), moved: sinon.spy() };
+  const source = (isArtifact: boolean): CacheSource => ({
+    handle: 'v',
+    isArtifact,
+    sizeBytes: undefined,
+    archive: undefined,
+    open: { store, location: { at: 'v' } },
+  });
 
   beforeEach(() => {
     [volumes, repository, clock] = [new FakeVolumeRepository(), new FakeCacheRepository(), new VirtualClock()];
@@ -56,7 +64,12 @@ describe('Caches', () => {
     repository.drop.resolves(true);
     repository.postponeExpiry.resolves(true);
     reapSoon.resetHistory();
-    caches = new Caches({
+    for (const spy of [emit, observer.lookedUp, observer.moved]) spy.resetHistory();
+    caches = newCaches();
+  });
+
+  function newCaches(more: Partial<CachesComponents> = {}): Caches {
+    return new Caches({
       workerName: 'w',
       volumes,
       caches: repository,
@@ -67,11 +80,14 @@ describe('Caches', () => {
       copyExpiryMs: 900_000,
       timeToLiveMs: 7,
       retry: async (work) => await work(),
+      observer,
+      emit,
       reapSoon,
       clock,
       logger: silentLogger,
+      ...more,
     });
-  });
+  }
 
   it('bless an artifact volume itself, without a copy', async () => {
     await caches.keepTaskCache(source(true), key, {});
@@ -184,7 +200,7 @@ describe('Caches', () => {
       expect(typeof from === 'function' ? await from() : from).to.equal(archive);
       return received;
     });
-    await caches.keepTaskCache({ ...source(false), store: other }, key, {});
+    await caches.keepTaskCache({ ...source(false), open: { store: other, location: { at: 'v' } } }, key, {});
     sinon.assert.calledOnceWithMatch(other.send, { at: 'v' }, '.');
   });
 

@@ -2,7 +2,13 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { PodDeletedError } from '../../../src/errors/pod.ts';
-import { VolumeDisappearedError } from '../../../src/errors/repository.ts';
+import { StoreNotConfiguredError, VolumeDisappearedError } from '../../../src/errors/repository.ts';
+import {
+  ArchiveDamagedError,
+  ArchiveMissingError,
+  StoreDeniedError,
+  StoreUnavailableError,
+} from '../../../src/errors/store.ts';
 import { DiskFullError } from '../../../src/errors/transfer.ts';
 import type { Artifact } from '../../../src/runtime/volume.ts';
 import type { TakeOptions } from '../../../src/worker/volumes/volume-content.ts';
@@ -43,6 +49,7 @@ describe('findOrCreateContainer with task caches', () => {
     const { lastCall } = rig.takeFrom.withArgs(sinon.match({ handle: 'cached' }));
     expect((lastCall.args[1] as TakeOptions).lease).to.include({ generation: 7 });
     expect(events().at(-2)).to.deep.equal({ kind: 'inputs-done' });
+    sinon.assert.calledOnceWithMatch(rig.caches.filledFrom, { handle: 'cached' }, 2048);
   });
 
   it('leaves the folder empty without a cache', async () => {
@@ -64,6 +71,32 @@ describe('findOrCreateContainer with task caches', () => {
     sinon.assert.calledOnceWithMatch(rig.caches.dropTaskCache, key, 'gone');
     expect(cacheEvents().map(({ kind }) => kind)).to.deep.equal(['streaming-cache', 'cache-lost']);
   });
+
+  for (const error of [
+    new ArchiveMissingError({ store: 's3', key: 'k' }),
+    new ArchiveDamagedError({ store: 's3', key: 'k' }, 'its bytes differ'),
+  ])
+    it(`begins with an empty folder if the archive of the cache is lost: ${error.code}`, async () => {
+      rig.caches.findTaskCache.onFirstCall().resolves(cacheOf('lost'));
+      transfers['lost'] = async () => await Promise.reject(error);
+      expect((await rig.findOrCreate()).created).to.equal(true);
+      sinon.assert.calledOnceWithMatch(rig.caches.dropTaskCache, key, 'lost');
+      expect(cacheEvents().at(-1)).to.include({ kind: 'cache-lost', handle: 'lost', message: error.message });
+    });
+
+  for (const error of [
+    new StoreUnavailableError({ store: 's3', key: 'k' }, 'no answer'),
+    new StoreDeniedError({ store: 's3', key: 'k' }, 's3:GetObject', 'denied'),
+    new StoreNotConfiguredError('s3'),
+  ])
+    it(`begins with an empty folder, and keeps the cache, if its store cannot be used: ${error.code}`, async () => {
+      rig.caches.findTaskCache.resolves(cacheOf('stored'));
+      transfers['stored'] = async () => await Promise.reject(error);
+      expect((await rig.findOrCreate()).created).to.equal(true);
+      sinon.assert.calledOnce(rig.caches.findTaskCache);
+      sinon.assert.notCalled(rig.caches.dropTaskCache);
+      expect(cacheEvents().at(-1)).to.include({ kind: 'cache-lost', message: error.message });
+    });
 
   it('takes the cache of a build that has finished meanwhile', async () => {
     rig.caches.findTaskCache.onFirstCall().resolves(cacheOf('replaced'));

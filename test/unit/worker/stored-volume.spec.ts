@@ -243,7 +243,12 @@ describe('StoredVolume', () => {
         for (const kind of ['artifact', 'output'] as const) {
           await call(volumeOf('v', undefined, kind), { ttlMs: 5 });
           const [source, found, options] = keep.lastCall.args as [object, unknown, object];
-          expect(source).to.deep.equal({ handle: 'v', isArtifact: kind === 'artifact', store, location: { at: 'v' } });
+          expect(source).to.deep.include({
+            handle: 'v',
+            isArtifact: kind === 'artifact',
+            archive: undefined,
+            open: { store, location: { at: 'v' } },
+          });
           expect(found).to.equal(name === 'initializeTaskCache' ? key : 'k');
           expect(options).to.include({ ttlMs: 5 });
         }
@@ -252,6 +257,7 @@ describe('StoredVolume', () => {
       it(`is aborted by the end of the worker: ${name}`, async () => {
         for (const keep of Object.values(caches))
           keep.callsFake(async (_source, _key, { signal }: { signal: AbortSignal }) => {
+            signal.throwIfAborted();
             await new Promise((_resolve, reject) =>
               signal.addEventListener('abort', () => reject(signal.reason as Error)),
             );
