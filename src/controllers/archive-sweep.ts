@@ -26,9 +26,9 @@ interface ArchiveRow extends ArchiveRecord {
 }
 
 /**
- * How long an archive stays without a reference. A save commits its archive before a second volume
- * refers to it, such as a cache, and a reader of a volume that has just been deleted may still read.
- * Either takes seconds, apart from the statements' retries.
+ * How long an archive without a reference stays after its last use. A cache is saved first, and then a
+ * volume refers to its archive, in a later statement. That takes seconds, apart from the statement's
+ * retries. Readers need no grace: they hold the volume, whose row is a reference.
  */
 export const archiveGraceMs = 10 * 60 * 1000;
 const pageSize = 1_000;

@@ -71,7 +71,7 @@ export interface ReapableArchive {
   readonly store: string;
   /**
    * `marked`: an earlier pass has begun to delete it, or its writer has failed. `abandoned`: the lease
-   * of its writer has lapsed. `unreferenced`: no volume has had it for 10 minutes.
+   * of its writer has lapsed. `unreferenced`: no volume has it, and it was not used for 10 minutes.
    */
   readonly reason: 'marked' | 'abandoned' | 'unreferenced';
 }

@@ -28,6 +28,28 @@ export function describeArchiveDeletion(world: RepositoryUnderTest): void {
   };
   const volumeState = async (handle: string) => (await world.second.volumes.lookup('worker', handle))?.state;
 
+  describe('findReapable of archives', () => {
+    it('returns what findDestroyable would return, with the reason, and moves nothing', async () => {
+      await world.first.archives.begin(archiveOf(1));
+      await world.lapseLeases();
+      await makeReady(world.first, 2);
+      await insertReferring(world.first, 'v', await makeReady(world.first, 3));
+      await world.first.archives.begin(archiveOf(4));
+      await world.first.archives.abandon(idOf(4), 'me');
+      await world.first.archives.begin(archiveOf(5));
+      await age(2, 3);
+      const plan = async (limit: number) => {
+        const found = await world.second.archives.findReapable('worker', limit, { graceMs: 600_000 });
+        return found.map(({ id, store, reason }) => `${Number(id.slice(-12))} ${store} ${reason}`).toSorted();
+      };
+      const whole = ['1 s3 abandoned', '2 s3 unreferenced', '4 s3 marked'];
+      expect(await plan(10)).to.deep.equal(whole);
+      expect(await plan(10), 'again').to.deep.equal(whole);
+      expect(await plan(2)).to.have.length(2);
+      expect((await find(600_000)).toSorted()).to.deep.equal([1, 2, 4]);
+    });
+  });
+
   describe('findDestroyable of archives', () => {
     it('returns those that are creating with a lapsed lease, which no late commit revives', async () => {
       await world.first.archives.begin(archiveOf(1));

@@ -1,6 +1,7 @@
 import { LeaseLostError, RepositoryUnavailableError } from '../../../errors/repository.ts';
 import { WorkerNotRunningError } from '../../../errors/worker.ts';
 import type { AbortOptions } from '../../../runtime/options.ts';
+import type { ReapableArchive } from '../../../runtime/reap-plan.ts';
 import type {
   ArchivedVolume,
   ArchiveLease,
@@ -30,12 +31,16 @@ import { toArchive } from './archive-rows.ts';
 import { abandonArchive, beginArchive, beginNextAttempt, extendArchiveLease } from './begin-archive.ts';
 import { deleteAllArchives, moveDueArchives, selectDestroyableArchives } from './destroyable-archives.ts';
 import { chooseEvictable, evictArchives } from './evict-archives.ts';
+import { selectReapableArchives } from './reapable-archives.ts';
 import { commitArchive, insertSealed, referToArchive } from './refer-archive.ts';
 import { touchArchives } from './touch-archives.ts';
 import { markVolumesUnsaved } from './unsaved-volumes.ts';
 
 /** How often a begin is tried. With each failure, another archive of the claim was inserted. */
 const beginRounds = 10;
+
+/** Why the reaper deletes an archive in this state. */
+const reapReasons = { creating: 'abandoned', ready: 'unreferenced', destroying: 'marked' } as const;
 
 /**
  * Archives in PostgreSQL. Every method is one statement, except `findDestroyable` and `evict`, whose
@@ -153,6 +158,18 @@ export class PostgresArchiveRepository implements ArchiveRepository {
     await this.#runner.rows(moveDueArchives(this.#statements, { workerName, limit, graceMs }), options);
     const rows = await this.#runner.rows(selectDestroyableArchives(this.#statements, { workerName, limit }), options);
     return rows.map(({ row }) => toArchive(parse(row)));
+  }
+
+  async findReapable(
+    workerName: string,
+    limit: number,
+    { graceMs, ...options }: AbortOptions & { readonly graceMs: number },
+  ): Promise<readonly ReapableArchive[]> {
+    checkLimit(limit);
+    checkDuration('graceMs', graceMs);
+    const search = selectReapableArchives(this.#statements, { workerName, limit, graceMs });
+    const rows = await this.#runner.rows(search, options);
+    return rows.map(({ id, store, state }) => ({ id, store, reason: reapReasons[state] }));
   }
 
   async evict(
