@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { AgentClientOptions } from './agent-client/agent-client.ts';
 import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
 import { checkWorker } from './checks/check-worker.ts';
+import { KeySweepLoop } from './controllers/key-sweep-loop.ts';
 import { ReapLoop } from './controllers/reap-loop.ts';
 import { Reaper } from './controllers/reaper.ts';
 import { EventHub } from './events/event-hub.ts';
@@ -46,6 +47,9 @@ import { checkOptions, type KubernetesWorkerOptions, keepingOf, withDefaults } f
 import { composeRegistrar } from './worker-registrar.ts';
 import { composeStores } from './worker-stores.ts';
 import { temporaryVolumes } from './worker-volumes.ts';
+
+/** The time between two searches for keys without an archive. */
+const defaultSweepMs = 6 * 60 * 60 * 1000;
 
 const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
 const defaultStallMs = 120_000;
@@ -192,6 +196,7 @@ function compose(
     stallMs: options.transfers?.stallTimeoutMs ?? defaultStallMs,
     clock,
     logger,
+    reapSoon: () => reapLoop?.hurry(),
   });
   const { archives, archiveStores, saving } = storage;
   const pullSecrets = podOptions.imagePullSecrets ?? [];
@@ -229,6 +234,8 @@ function compose(
     finishedOwnerTtlMs,
     reservations: repository.reservations,
     emit,
+    archives:
+      archiveStores.size === 0 ? undefined : { installationId, rows: repository.archives, stores: archiveStores },
     caches: options.caches && { rows: repository.caches, limits: options.caches },
   });
   const placement = new Placement({
@@ -255,6 +262,12 @@ function compose(
           logger,
         });
   reapLoop?.start();
+  const sweepEveryMs = options.stores?.sweepEveryMs ?? defaultSweepMs;
+  const sweepLoop =
+    everyMs === undefined || archiveStores.size === 0
+      ? undefined
+      : new KeySweepLoop({ workerName: name, reaper, everyMs: sweepEveryMs, clock, logger });
+  sweepLoop?.start();
   const { registrar, heartbeats } = composeRegistrar({
     workerName: name,
     states: repository.workerStates,
@@ -283,6 +296,7 @@ function compose(
     stores,
     leaseMs: podLeaseMs,
     timeToLiveMs: cacheTimeToLiveMs,
+    archives: storage.cacheArchives,
     maxKeyBytes: options.caches?.maxKeyBytes,
     emit,
     reapSoon,
@@ -290,7 +304,7 @@ function compose(
     logger,
   });
   const close = async (): Promise<void> => {
-    await Promise.all([reapLoop?.close(), heartbeats?.close()]);
+    await Promise.all([reapLoop?.close(), sweepLoop?.close(), heartbeats?.close()]);
     preflight?.close();
     watch.close();
     agents.close();

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 
 import type { ArchiveService } from './archives/archive-service.ts';
 import { Archives } from './archives/archives.ts';
+import { Eviction } from './archives/eviction.ts';
 import { StoreTransfers } from './archives/store-transfers.ts';
+import type { CacheArchives } from './caches/cache-archives.ts';
 import type { PodSupervisor } from './pods/pod-supervisor.ts';
 import type { Repository } from './repository/repository.ts';
 import type { Clock, Logger } from './runtime/options.ts';
@@ -24,7 +26,12 @@ export interface WorkerStoresComponents {
   readonly stallMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Called when the reaper has something to do. */
+  readonly reapSoon: () => void;
 }
+
+/** How long a cache waits for an unavailable store at most, in milliseconds: a step waits as well. */
+const cacheBudgetMs = 30_000;
 
 /** The archive stores of a worker, and what uses them. */
 export interface WorkerStores {
@@ -36,8 +43,8 @@ export interface WorkerStores {
   readonly saving: OutputSaving | undefined;
   /** The name of the store of new artifacts. */
   readonly artifacts: string;
-  /** The name of the store of caches. */
-  readonly caches: string;
+  /** Where caches are kept. `undefined` for a worker without archive stores. */
+  readonly cacheArchives: CacheArchives | undefined;
   /** Closes all stores. */
   readonly close: () => Promise<void>;
 }
@@ -54,12 +61,18 @@ export function composeStores(options: StoresOptions = {}, components: WorkerSto
   const stores = Object.values(drivers).flatMap((open) => open(options, components));
   const archiveStores = new Map(stores.map((store) => [store.name, store]));
   const { outputs, artifacts, caches, saveOutputs: when, unavailableBudgetMs: budgetMs } = chooseStores(options);
+  const archives = stores.length === 0 ? undefined : composeArchives(archiveStores, budgetMs, components);
   return {
     archiveStores,
-    archives: stores.length === 0 ? undefined : composeArchives(archiveStores, budgetMs, components),
+    archives,
+    cacheArchives: archives && {
+      service: archives,
+      rows: components.repository.archives,
+      store: caches === podStoreName ? undefined : caches,
+      budgetMs: Math.min(budgetMs, cacheBudgetMs),
+    },
     saving: outputs === podStoreName ? undefined : { store: outputs, when, budgetMs },
     artifacts,
-    caches,
     close: async () => {
       await Promise.all(stores.map((store) => store.close()));
     },
@@ -72,10 +85,14 @@ function composeArchives(
   components: WorkerStoresComponents,
 ): Archives {
   const { workerName, installationId, repository, podStore, pods, leaseMs, stallMs, clock, logger } = components;
+  const { reapSoon } = components;
+  const { archives } = repository;
+  const eviction = new Eviction({ workerName, installationId, archives, stores, logger, reapSoon });
   return new Archives({
+    freeSpace: (store, bytes, options) => eviction.freeSpace(store, bytes, options),
     workerName,
     installationId,
-    archives: repository.archives,
+    archives,
     transfers: new StoreTransfers({ clock, stallMs }),
     stores,
     pods: podStore,

@@ -31,6 +31,12 @@ export interface ArchivesComponents extends LeasedWriterComponents {
   readonly stores: ReadonlyMap<string, ArchiveStore>;
   /** The store of the volumes that are in pods. */
   readonly pods: FrameStore;
+  /**
+   * Frees this number of bytes of a store that is full. Resolves with the number that was freed.
+   *
+   * @defaultValue nothing is freed
+   */
+  readonly freeSpace?: ((store: string, bytes: number, options: AbortOptions) => Promise<number>) | undefined;
   /** How long a read of an archive is repeated while its store is unavailable, in milliseconds. */
   readonly readBudgetMs: number;
   readonly observer: ArchiveObserver;
@@ -143,13 +149,18 @@ export class Archives implements ArchiveService {
     store: ArchiveStore,
     { signal, claim, isDetached, budgetMs, progress, retrying }: SaveOptions,
   ): Promise<SavedVolume> {
-    const { transfers, pods } = this.#components;
+    const { transfers, pods, freeSpace } = this.#components;
     const { archive, written, isContent } = await this.#writer.write({
       store,
       signal,
       claim,
       budgetMs,
       retrying,
+      // The agent reads the volume once more, which is rare, and the archive is about as large.
+      full: async (held) => {
+        const { rawBytes } = await pods.digestOf(location, { signal: held });
+        return (await freeSpace?.(store.name, rawBytes, { signal: held })) ?? 0;
+      },
       write: (key, held) =>
         transfers.save(store, key, (opening) => pods.sendFrames(location, opening), { signal: held, progress }),
       volume: () => (isDetached === true ? undefined : { handle, replaces: before?.id }),

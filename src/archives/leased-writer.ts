@@ -1,4 +1,5 @@
 import { LeaseLostError } from '../errors/repository.ts';
+import { DiskFullError } from '../errors/transfer.ts';
 import { keepLease } from '../internal/lease-keeper.ts';
 import { within } from '../internal/within.ts';
 import type {
@@ -38,6 +39,13 @@ export interface WriteRequest<T extends ArchiveContent> extends AbortOptions {
   readonly write: (key: string, signal: AbortSignal) => Promise<T>;
   /** Returns the volume that the archive becomes the content of. */
   readonly volume: (written: T) => ArchivedVolume | undefined;
+  /**
+   * Called once if the store is full. Resolves with the number of bytes that were freed: if any, the
+   * attempt is repeated.
+   *
+   * @defaultValue the attempt is not repeated
+   */
+  readonly full?: ((signal: AbortSignal) => Promise<number>) | undefined;
   /** How long attempts are repeated after the first failure, in milliseconds. */
   readonly budgetMs: number;
   /** Called with the error of an attempt that is repeated. */
@@ -156,7 +164,7 @@ export class LeasedWriter {
   async #attempts<T extends ArchiveContent>(
     begun: ArchiveRecord,
     lease: ArchiveLease,
-    { store, write, budgetMs, retrying }: WriteRequest<T>,
+    { store, write, budgetMs, retrying, full }: WriteRequest<T>,
     held: AbortSignal,
   ): Promise<{ readonly key: string; readonly written: T }> {
     const { archives, installationId, retry: persist, clock, logger } = this.#components;
@@ -173,7 +181,19 @@ export class LeasedWriter {
         throw error;
       }
     };
-    return await retry(attempt, {
+    let isFreed = false;
+    const attemptWithSpace = async (): ReturnType<typeof attempt> => {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof DiskFullError) || full === undefined || isFreed) throw error;
+        isFreed = true;
+        logger.warn('store full', { archive: id, store: store.name, error });
+        if ((await full(held)) === 0) throw error;
+        return await attempt();
+      }
+    };
+    return await retry(attemptWithSpace, {
       pace: new RetryPace({ clock, backoff: callBackoff, budgetMs }),
       signal: held,
       decide: (failure) => {

@@ -58,6 +58,11 @@ export class Caches {
     this.#components = components;
   }
 
+  /** Whether new caches are kept in an archive store. */
+  get haveStore(): boolean {
+    return this.#components.archives?.store !== undefined;
+  }
+
   /** As `VolumeCaches.initializeTaskCache`. */
   async keepTaskCache(
     volume: CacheSource,

@@ -228,6 +228,8 @@ function newContainer(
       sidecars: Object.fromEntries(
         plan.pod.sidecars.map((sidecar) => [sidecar.name, { memoryBytes: sidecar.limits?.memoryBytes }]),
       ),
+      // With it, the end of a process saves the caches.
+      ...(plan.taskCache && { taskCache: { job: plan.taskCache.job, step: plan.taskCache.step } }),
     },
     volumes: plan.mounts.map(({ kind, mountPath, name: outputName }) => {
       const volume = newId();

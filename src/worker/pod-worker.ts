@@ -63,6 +63,7 @@ import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
 import { heartbeatOptions, landOptions } from '../validation/lifecycle-shapes.ts';
 import { artifactHandles, checkReservationTime, reservationRequest } from '../validation/placement-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
+import type { ResultComponents } from './agent-result.ts';
 import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
@@ -73,6 +74,7 @@ import { checkPrivileged, type PrivilegedTeams } from './privileged-teams.ts';
 import type { OpenStreams } from './retention/open-streams.ts';
 import { specDigest } from './spec-digest.ts';
 import { StoredVolume, storedHandleOf } from './stored-volume.ts';
+import { TaskCacheSaver } from './task-cache-saver.ts';
 import { ArtifactVolumes } from './volumes/artifact-volumes.ts';
 
 export interface PodWorkerComponents {
@@ -132,7 +134,7 @@ export class PodWorker implements Worker {
   readonly #components: PodWorkerComponents;
   /** The calls that hold a row. `close` aborts them and waits until they have released it. */
   readonly #holding = new CallsUnderWay();
-  readonly #outputs: OutputSaver | undefined;
+  readonly #outputs: ResultComponents['outputs'];
   readonly #artifacts: ArtifactVolumes;
   #closing: Promise<void> | undefined;
 
@@ -143,7 +145,7 @@ export class PodWorker implements Worker {
     const { temporary, pods, streams, events } = components;
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, emit: events.emit });
-    this.#outputs = this.#outputSaver();
+    this.#outputs = savingBoth(this.#outputSaver(), this.#taskCacheSaver());
   }
 
   async findOrCreateContainer(
@@ -466,6 +468,21 @@ export class PodWorker implements Worker {
     return await this.#holding.run(work, options);
   }
 
+  #taskCacheSaver(): TaskCacheSaver | undefined {
+    const { repository, pods, caches, podStore, logger, events } = this.#components;
+    if (!caches.haveStore) return undefined;
+    return new TaskCacheSaver({
+      workerName: this.name,
+      containers: repository.containers,
+      caches,
+      podStore,
+      retry: (work, options) => pods.retry(work, options),
+      holding: (work, options) => this.#hold(work, options),
+      emit: events.emit,
+      logger,
+    });
+  }
+
   #outputSaver(): OutputSaver | undefined {
     const { repository, pods, archives, saving, logger } = this.#components;
     if (archives === undefined || saving === undefined) return undefined;
@@ -511,6 +528,22 @@ export class PodWorker implements Worker {
       emit: events.emit,
     });
   }
+}
+
+/** Saves what is saved at the end of a process, in parallel. */
+function savingBoth(
+  outputs: OutputSaver | undefined,
+  taskCaches: TaskCacheSaver | undefined,
+): ResultComponents['outputs'] {
+  if (taskCaches === undefined) return outputs;
+  return {
+    save: async (command, options) => {
+      const saving = [taskCaches.save(command, options), outputs?.save(command, options)] as const;
+      await Promise.allSettled(saving);
+      const [, unsaved = []] = await Promise.all(saving);
+      return unsaved;
+    },
+  };
 }
 
 function checkLookup(handle: string, options: AbortOptions): void {

@@ -1,0 +1,71 @@
+import type { Caches } from '../caches/caches.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
+import type { ContainerRepository } from '../repository/container-repository.ts';
+import type { VolumeRecord } from '../repository/records.ts';
+import type { TaskCacheStep } from '../runtime/caches.ts';
+import type { AbortOptions, Logger } from '../runtime/options.ts';
+import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { containerSettings } from './container-settings.ts';
+import type { EndedCommand } from './output-saver.ts';
+
+export interface TaskCacheSaverComponents {
+  readonly workerName: string;
+  readonly containers: Pick<ContainerRepository, 'lookup' | 'volumesOf'>;
+  readonly caches: Pick<Caches, 'keepTaskCache'>;
+  /** The store of containers' volumes. */
+  readonly podStore: ArtifactStore;
+  /** Runs idempotent work on the database, and retries it after retryable errors. */
+  readonly retry: <T>(work: () => Promise<T>, options: AbortOptions) => Promise<T>;
+  /** Runs the work of a call that `Worker.close` aborts and awaits. */
+  readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
+  readonly emit: EmitEvent;
+  readonly logger: Logger;
+}
+
+/** Saves the task caches of a container when one of its processes has ended. */
+export class TaskCacheSaver {
+  readonly #components: TaskCacheSaverComponents;
+
+  constructor(components: TaskCacheSaverComponents) {
+    this.#components = components;
+  }
+
+  /**
+   * Saves the folders of all caches in parallel, whatever the exit status. Of several builds of the
+   * step the last one stands. A cache that cannot be saved is reported, and never fails the step.
+   * The signal stops the saves.
+   */
+  async save(command: Pick<EndedCommand, 'handle' | 'processId' | 'hijack'>, options: AbortOptions): Promise<void> {
+    if (command.hijack === true) return;
+    await this.#components.holding((signal) => this.#saveAll(command, signal), options);
+  }
+
+  async #saveAll(
+    { handle, processId }: Pick<EndedCommand, 'handle' | 'processId'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { workerName, containers, retry } = this.#components;
+    const container = await retry(() => containers.lookup(workerName, handle, { signal }), { signal });
+    const step = container && containerSettings(container).taskCache;
+    if (step === undefined) return;
+    const volumes = await retry(() => containers.volumesOf(handle, { signal }), { signal });
+    const folders = volumes.filter(({ kind }) => kind === 'cache');
+    const saves = folders.map((folder) => this.#saveOne(folder, step, `cache:${folder.handle}:${processId}`, signal));
+    await Promise.allSettled(saves);
+    await Promise.all(saves);
+  }
+
+  async #saveOne(folder: VolumeRecord, step: TaskCacheStep, claim: string, signal: AbortSignal): Promise<void> {
+    const { caches, podStore: store, emit, logger } = this.#components;
+    const { handle, mountPath: path = '', archive, location } = folder;
+    const source = { handle, isArtifact: false, sizeBytes: undefined, archive, open: { store, location } };
+    try {
+      await caches.keepTaskCache(source, { ...step, path }, { claim, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      const message = error instanceof Error ? error.message : String(error);
+      logger.warn('task cache not saved', { path, handle, error });
+      emit({ kind: 'cache-not-saved', handle, cacheKind: 'task', reason: 'failed', message });
+    }
+  }
+}
