@@ -56,6 +56,10 @@ export class FakeArchiveRepository implements ArchiveRepository {
     'FakeArchiveRepository.findDestroyable',
     async () => [],
   );
+  readonly findReapable: StubOf<ArchiveRepository['findReapable']> = stubOf<ArchiveRepository['findReapable']>(
+    'FakeArchiveRepository.findReapable',
+    async () => [],
+  );
   readonly evict: StubOf<ArchiveRepository['evict']> = stubOf<ArchiveRepository['evict']>(
     'FakeArchiveRepository.evict',
     async () => [],

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
+import { archiveKey } from './archives/archive-key.ts';
 import type { ArchiveService } from './archives/archive-service.ts';
 import { Archives } from './archives/archives.ts';
 import { Eviction } from './archives/eviction.ts';
@@ -10,7 +11,11 @@ import type { Repository } from './repository/repository.ts';
 import type { Clock, Logger } from './runtime/options.ts';
 import type { ArchiveStore } from './stores/archive-store.ts';
 import type { FrameStore } from './stores/frame-store.ts';
-import { chooseStores, podStoreName } from './stores/store-choice.ts';
+import { type OpenPvcStoreComponents, openPvcStore } from './stores/pvc/open-pvc-store.ts';
+import { PartBuffers } from './stores/s3/part-buffers.ts';
+import { openS3Store } from './stores/s3/s3-store.ts';
+import { chooseStores } from './stores/store-choice.ts';
+import { podStoreName } from './stores/store-names.ts';
 import type { StoresOptions } from './stores/stores-options.ts';
 import { archiveMetrics } from './telemetry/archive-metrics.ts';
 import type { OutputSaving } from './worker/output-saver.ts';
@@ -20,7 +25,15 @@ export interface WorkerStoresComponents {
   readonly installationId: string;
   readonly repository: Repository;
   readonly podStore: FrameStore;
-  readonly pods: Pick<PodSupervisor, 'retry'>;
+  readonly cluster: OpenPvcStoreComponents['cluster'];
+  readonly launcher: OpenPvcStoreComponents['launcher'];
+  readonly remover: OpenPvcStoreComponents['remover'];
+  readonly agents: OpenPvcStoreComponents['agents'];
+  readonly pods: Pick<PodSupervisor, 'retry'> & OpenPvcStoreComponents['pods'];
+  /** The image of pods that run no program of an image. */
+  readonly image: string;
+  /** How long a read of a store may go without progress while it continues, in milliseconds. */
+  readonly retryBudgetMs: number;
   readonly leaseMs: number;
   /** How long a store may provide no byte. */
   readonly stallMs: number;
@@ -49,16 +62,20 @@ export interface WorkerStores {
   readonly close: () => Promise<void>;
 }
 
-/** Opens the stores of the options. Each driver of the library has a field of its own. */
-const drivers: Readonly<
-  Record<string, (options: StoresOptions, components: WorkerStoresComponents) => ArchiveStore[]>
-> = {
-  custom: ({ custom = [] }) => [...custom],
-};
+/** Opens the stores of the options. */
+function openStores({ pvc, s3, custom = [] }: StoresOptions, components: WorkerStoresComponents): ArchiveStore[] {
+  const { installationId, clock, logger } = components;
+  const probeKey = (): string => archiveKey(installationId, randomUUID(), 1);
+  return [
+    ...(pvc === undefined ? [] : [openPvcStore(pvc, { ...components, probeKey })]),
+    ...(s3 === undefined ? [] : [openS3Store(s3, { clock, logger, buffers: new PartBuffers() })]),
+    ...custom,
+  ];
+}
 
 /** Composes the archive stores of a worker. */
 export function composeStores(options: StoresOptions = {}, components: WorkerStoresComponents): WorkerStores {
-  const stores = Object.values(drivers).flatMap((open) => open(options, components));
+  const stores = openStores(options, components);
   const archiveStores = new Map(stores.map((store) => [store.name, store]));
   const { outputs, artifacts, caches, saveOutputs: when, unavailableBudgetMs: budgetMs } = chooseStores(options);
   const archives = stores.length === 0 ? undefined : composeArchives(archiveStores, budgetMs, components);

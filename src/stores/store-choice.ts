@@ -1,4 +1,7 @@
 import { InvalidSpecError } from '../errors/caller.ts';
+import { checkPvcStoreOptions } from './pvc/open-pvc-store.ts';
+import { s3Settings } from './s3/s3-settings.ts';
+import { defaultPvcStoreName, defaultS3StoreName, podStoreName } from './store-names.ts';
 import type { SaveOutputs, StoresOptions } from './stores-options.ts';
 
 /** The names of the stores of new content, and the terms of saves. */
@@ -10,8 +13,6 @@ export interface StoreChoice {
   readonly unavailableBudgetMs: number;
 }
 
-/** The name of the store whose content is in pods. Every worker has it. */
-export const podStoreName = 'pod';
 /** The characters of a name that is stored with each archive and labels metrics. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -26,7 +27,10 @@ export function chooseStores(options: StoresOptions): StoreChoice {
 
 /** @throws InvalidSpecError if an option has an invalid value; the error names the field */
 export function checkStores(options: StoresOptions): void {
-  checkCustom(options);
+  const { pvc, s3 } = options;
+  if (pvc !== undefined) checkPvcStoreOptions('stores.pvc', pvc);
+  if (s3 !== undefined) s3Settings(s3);
+  checkNames(options);
   const names = namesOf(options);
   for (const field of ['artifacts', 'outputs', 'caches'] as const) {
     const name = options[field];
@@ -43,19 +47,27 @@ export function checkStores(options: StoresOptions): void {
     throw new InvalidSpecError('stores.unavailableBudgetMs', `${budgetMs} is not a positive number of milliseconds`);
 }
 
-/** Returns the names of all archive stores: those of the library's drivers have their own. */
-function namesOf({ custom = [] }: StoresOptions): readonly string[] {
-  return custom.map(({ name }) => name);
+/** Returns the names of all archive stores. */
+function namesOf(options: StoresOptions): readonly string[] {
+  return namedStores(options).map(({ name }) => name);
+}
+
+/** Returns the names of all archive stores, each with the field that has it. */
+function namedStores({ pvc, s3, custom = [] }: StoresOptions): readonly { field: string; name: string }[] {
+  return [
+    ...(pvc === undefined ? [] : [{ field: 'stores.pvc.name', name: pvc.name ?? defaultPvcStoreName }]),
+    ...(s3 === undefined ? [] : [{ field: 'stores.s3.name', name: s3.name ?? defaultS3StoreName }]),
+    ...custom.map(({ name }, index) => ({ field: `stores.custom[${index}].name`, name })),
+  ];
 }
 
 /** @throws InvalidSpecError */
-function checkCustom(options: StoresOptions): void {
-  const names = namesOf(options);
-  for (const [index, { name }] of (options.custom ?? []).entries()) {
-    const field = `stores.custom[${index}].name`;
+function checkNames(options: StoresOptions): void {
+  const seen = new Set<string>();
+  for (const { field, name } of namedStores(options)) {
     if (name === podStoreName) throw new InvalidSpecError(field, `${podStoreName} is the store of every worker`);
     if (!namePattern.test(name)) throw new InvalidSpecError(field, `does not match ${namePattern.source}`);
-    if (names.indexOf(name) !== names.lastIndexOf(name))
-      throw new InvalidSpecError(field, `${name} is the name of two stores`);
+    if (seen.has(name)) throw new InvalidSpecError(field, `${name} is the name of two stores`);
+    seen.add(name);
   }
 }

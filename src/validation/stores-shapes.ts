@@ -2,6 +2,8 @@ import * as v from 'valibot';
 
 import type { StoresOptions } from '../stores/stores-options.ts';
 import { optionalNumber, optionalText, withMethods } from './common-shapes.ts';
+import { pvcStoreOptions } from './pvc-store-shapes.ts';
+import { s3StoreOptions } from './s3-store-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
 const methods = ['write', 'read', 'delete', 'list', 'usage', 'probe', 'close'];
@@ -14,6 +16,8 @@ const archiveStore = v.custom(
 
 /** The option `stores` of a worker. */
 export const storesOptions: v.GenericSchema = v.strictObject({
+  pvc: v.optional(pvcStoreOptions),
+  s3: v.optional(s3StoreOptions),
   custom: v.optional(v.array(archiveStore)),
   artifacts: optionalText,
   outputs: optionalText,

@@ -1,4 +1,4 @@
-import { endSource } from '../../agent-client/transfer/upload-feed.ts';
+import { endSource } from '../../internal/end-source.ts';
 
 /** The source of a write. Remembers its own failure, to distinguish it from those of the store. */
 export class NotedSource implements AsyncIterable<Uint8Array> {

@@ -3,6 +3,7 @@ import type { Cluster } from '../../kubernetes/cluster.ts';
 import { checkPodOptions } from '../../kubernetes/pod-spec/pod-option-check.ts';
 import type { PvcStoreOptions } from '../../runtime/pvc-store-options.ts';
 import type { ArchiveStore } from '../archive-store.ts';
+import { defaultPvcStoreName } from '../store-names.ts';
 import { type ClaimArchives, PvcStore, type PvcStoreComponents } from './pvc-store.ts';
 import { StorePod, type StorePodComponents } from './store-pod.ts';
 import { type StorePodFacts, storePodRequest } from './store-pod-request.ts';
@@ -13,9 +14,6 @@ export interface OpenPvcStoreComponents
     Pick<PvcStoreComponents, 'probeKey' | 'retryBudgetMs'> {
   readonly cluster: Pick<Cluster, 'namespace' | 'getPod' | 'podEvents'>;
 }
-
-/** The name of a store on a claim, unless its options have another. */
-export const defaultPvcStoreName = 'pvc';
 
 /** The largest user and group of Linux. */
 const maxId = 2 ** 31 - 1;

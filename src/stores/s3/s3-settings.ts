@@ -1,5 +1,6 @@
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { S3StoreOptions } from '../../runtime/s3-store-options.ts';
+import { defaultS3StoreName } from '../store-names.ts';
 
 type Optional = 'region' | 'endpoint' | 'credentials' | 'serverSideEncryption' | 'kmsKeyId' | 'storageClass' | 'ca';
 
@@ -18,7 +19,7 @@ export const maxParts = 10_000;
  * @throws InvalidSpecError - names the field
  */
 export function s3Settings(options: S3StoreOptions): S3Settings {
-  const { bucket, prefix = '', endpoint, region, name = 's3' } = options;
+  const { bucket, prefix = '', endpoint, region, name = defaultS3StoreName } = options;
   const settings: S3Settings = {
     ...options,
     name,
