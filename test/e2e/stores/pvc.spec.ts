@@ -126,8 +126,7 @@ describe('PvcStore on a real cluster', function () {
     ] as const;
 
     before(async () => {
-      await claims.create('ends', { storageClassName: 'local', storage: '1Gi' });
-      await claims.permit('ends');
+      await claims.createHostPath('ends', await claims.folder());
       store = open('ends');
       await store.probe();
     });

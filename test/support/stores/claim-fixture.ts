@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import type { CoreV1Api } from '@kubernetes/client-node';
@@ -58,18 +57,12 @@ export class ClaimFixture {
     return { path };
   }
 
-  /** Waits for the volume of a claim, and lets every user write to it: a hostPath has no fsGroup. */
-  async permit(name: string): Promise<void> {
-    const claim = { name, namespace: this.#namespace };
-    let volumeName: string | undefined;
-    while (volumeName === undefined) {
-      await sleep(100);
-      volumeName = (await this.#api.readNamespacedPersistentVolumeClaim(claim)).spec?.volumeName;
-    }
-    const { spec } = await this.#api.readPersistentVolume({ name: volumeName });
-    const path = spec?.hostPath?.path ?? '';
-    await mkdir(path, { recursive: true });
-    await chmod(path, 0o777);
+  /** Returns a new folder of this machine that every user can write to: a hostPath has no fsGroup. */
+  async folder(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'kw-claim-'));
+    this.#folders.push(folder);
+    await chmod(folder, 0o777);
+    return folder;
   }
 
   /** Makes the file system of `createHostPath` read-only, also where it is mounted already. */
@@ -84,12 +77,9 @@ export class ClaimFixture {
   }
 
   async #mountFolder(): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), 'kw-claim-'));
-    this.#folders.push(folder);
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', folder]);
+    const folder = await this.folder();
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=777', 'tmpfs', folder]);
     this.#mounted.push(folder);
-    // A hostPath volume has no fsGroup.
-    await chmod(folder, 0o777);
     return folder;
   }
 }
