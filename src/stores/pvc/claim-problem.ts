@@ -15,12 +15,12 @@ export interface ClaimProblem {
 }
 
 /**
- * How long each problem may last, in milliseconds. A scheduler sees a new claim late. A volume is
- * provisioned within seconds, and a volume that is detached from another node takes longer.
+ * How long each problem may last, in milliseconds. A scheduler sees a new claim late. Kubernetes looks
+ * for a volume of a claim every 15 seconds. A volume that is detached from another node takes longer.
  */
 export const patienceMs: Readonly<Record<ClaimProblemKind, number>> = {
   missing: 3_000,
-  unbound: 15_000,
+  unbound: 30_000,
   'in use': 15_000,
   'not mounted': 45_000,
 };

@@ -109,7 +109,7 @@ describe('PvcStore on a real cluster', function () {
     const error = await rejection(open('unbound').probe());
     expect(error).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE', store: 'pvc', retryable: true });
     expect(String(error)).to.include(`${real!.namespace}/unbound`);
-  }).timeout(40_000);
+  }).timeout(60_000);
 
   describe('whose pod ends in mid-transfer', () => {
     let store: ArchiveStore;

@@ -175,8 +175,8 @@ describe('StorePod', () => {
 
     it('rejects with StoreUnavailableError if no volume is bound in time, and masks what Kubernetes reports', async () => {
       neverStarts(unschedulable('secret: pod has unbound immediate PersistentVolumeClaims'));
-      expect(await failedAfter(10_000)).to.equal(undefined);
-      const error = await failedAfter(10_000);
+      expect(await failedAfter(20_000)).to.equal(undefined);
+      const error = await failedAfter(20_000);
       expect(error).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE', store: 'pvc', retryable: true });
       expect(String(error)).to.include('ci/data').and.to.include('***').and.not.to.include('secret');
     });
