@@ -139,7 +139,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a stop does not store the result',
     file: 'src/worker/container-processes.ts',
-    find: '    await recordResult(result, source, this.#components, { properties: {}, signal });\n',
+    find: '    await recordResult(result, source, this.#components, { signal });\n',
     replace: '',
     killedBy: processes,
   },
@@ -409,9 +409,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'wait resolves before the result is stored',
     file: 'src/worker/pod-process.ts',
-    find: '    await recordResult(result, this.#target, this.#components, { properties, signal });\n    return processResult;',
+    find: 'const unsaved = await recordResult(result, source, this.#components, { properties, signal });',
     replace:
-      '    void recordResult(result, this.#target, this.#components, { properties, signal }).catch(() => undefined);\n    return processResult;',
+      'const unsaved: readonly UnsavedOutput[] = [];\n    void recordResult(result, source, this.#components, { properties, signal }).catch(() => undefined);',
     killedBy: worker('stores properties in one step with its result'),
   },
   {
