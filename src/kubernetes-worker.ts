@@ -186,7 +186,7 @@ function compose(
   });
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
-  const storage = composeStores(options.stores, {
+  const storage = composeStores(options.stores ?? {}, {
     workerName: name,
     installationId,
     repository,

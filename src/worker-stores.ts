@@ -74,8 +74,8 @@ function openStores({ pvc, s3, custom = [] }: StoresOptions, components: WorkerS
 }
 
 /** Composes the archive stores of a worker. */
-export function composeStores(options: StoresOptions = {}, components: WorkerStoresComponents): WorkerStores {
-  const stores = openStores(options, components);
+export function composeStores(options: StoresOptions, components: WorkerStoresComponents): WorkerStores {
+  const stores = Object.values(drivers).flatMap((open) => open(options, components));
   const archiveStores = new Map(stores.map((store) => [store.name, store]));
   const { outputs, artifacts, caches, saveOutputs: when, unavailableBudgetMs: budgetMs } = chooseStores(options);
   const archives = stores.length === 0 ? undefined : composeArchives(archiveStores, budgetMs, components);
