@@ -4,9 +4,10 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import type { ArchiveTransfers, GivenArchive } from '../../../src/archives/archive-transfers.ts';
-import { Archives } from '../../../src/archives/archives.ts';
+import { Archives, type ArchivesComponents } from '../../../src/archives/archives.ts';
 import { LeaseLostError, RepositoryUnavailableError, StoreNotConfiguredError } from '../../../src/errors/repository.ts';
 import { StoreDeniedError, StoreUnavailableError } from '../../../src/errors/store.ts';
+import { DiskFullError } from '../../../src/errors/transfer.ts';
 import type { ArchiveReference } from '../../../src/repository/records.ts';
 import { retry, waitIfRetryable } from '../../../src/retry/retry.ts';
 import { RetryPace } from '../../../src/retry/retry-pace.ts';
@@ -37,7 +38,7 @@ describe('Archives', () => {
   let archives: Archives;
 
   /** The service of one host on the same rows and store. */
-  const host = (): Archives => {
+  const host = (more: Partial<ArchivesComponents> = {}): Archives => {
     let archiveIds = 0;
     return new Archives({
       workerName: 'w',
@@ -59,6 +60,7 @@ describe('Archives', () => {
       clock,
       logger: silentLogger,
       observer: ({ durationMs: _, ...report }) => reports.push(report),
+      ...more,
     });
   };
   const volume = (archive?: ArchiveReference) => ({ handle: 'v', location, archive });
@@ -141,6 +143,48 @@ describe('Archives', () => {
       expect((await saving).archive.key).to.equal(keyOf(2, 2));
       expect([...store.archives.keys()]).to.deep.equal([keyOf(2, 2)]);
       sinon.assert.calledOnceWithExactly(retrying, away);
+    });
+
+    context('when the store is full', () => {
+      const full = new DiskFullError({}, 'no space left');
+      const freeing = (freedBytes: number) => sinon.stub().resolves(freedBytes);
+
+      beforeEach(() => {
+        pods.digestOf.resolves({ digest, rawBytes: 2048 });
+        transfers.save.onFirstCall().rejects(full);
+      });
+
+      it('frees the size of the volume, and repeats the attempt under a new key', async () => {
+        const freeSpace = freeing(10);
+        const { archive } = await host({ freeSpace }).save(volume(), 'memory', { budgetMs });
+        sinon.assert.calledOnceWithMatch(freeSpace, 'memory', 2048);
+        expect(archive.key).to.match(/-2\.tar\.zst$/);
+      });
+
+      it('repeats it once only', async () => {
+        transfers.save.rejects(full);
+        const freeSpace = freeing(10);
+        expect(await rejection(host({ freeSpace }).save(volume(), 'memory', { budgetMs }))).to.equal(full);
+        sinon.assert.calledOnce(freeSpace);
+        sinon.assert.calledTwice(transfers.save);
+      });
+
+      it('rejects if nothing can be freed', async () => {
+        expect(await rejection(host({ freeSpace: freeing(0) }).save(volume(), 'memory', { budgetMs }))).to.equal(full);
+        transfers.save.rejects(full);
+        expect(await rejection(archives.save(volume(), 'memory', { budgetMs }))).to.equal(full);
+        sinon.assert.calledTwice(transfers.save);
+      });
+    });
+
+    it('leaves the volume as it is if the save is detached', async () => {
+      const saved = await archives.save(volume(), 'memory', { budgetMs, isDetached: true });
+      expect(saved).to.include({ isUnchanged: false });
+      expect(rows.volumes.get('v')).to.equal(undefined);
+      pods.digestOf.resolves({ digest, rawBytes: 2048 });
+      const again = { budgetMs, isDetached: true, candidates: [saved.archive] };
+      expect(await archives.save(volume(), 'memory', again)).to.include({ isUnchanged: true, isContent: false });
+      expect(rows.volumes.get('v')).to.equal(undefined);
     });
 
     it('rejects with the error of the store, and abandons the archive, when the budget is spent', async () => {
