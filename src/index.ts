@@ -73,6 +73,7 @@ export {
   ArchiveMissingError,
   StoreDeniedError,
   StoreUnavailableError,
+  VolumeChangedError,
 } from './errors/store.ts';
 export {
   ArtifactTooLargeError,

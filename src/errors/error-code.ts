@@ -55,7 +55,13 @@ import type {
   VolumeDisappearedError,
   VolumeNotFoundError,
 } from './repository.ts';
-import type { ArchiveDamagedError, ArchiveMissingError, StoreDeniedError, StoreUnavailableError } from './store.ts';
+import type {
+  ArchiveDamagedError,
+  ArchiveMissingError,
+  StoreDeniedError,
+  StoreUnavailableError,
+  VolumeChangedError,
+} from './store.ts';
 import type {
   ArtifactTooLargeError,
   CorruptArchiveError,
@@ -145,6 +151,7 @@ export type AnyKubernetesWorkerError =
   | UnsupportedEntryError
   | UnsupportedSubprotocolError
   | UserNotFoundError
+  | VolumeChangedError
   | VolumeDamagedError
   | VolumeDisappearedError
   | VolumeIoError

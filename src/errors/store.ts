@@ -104,6 +104,24 @@ export class ArchiveDamagedError extends KubernetesWorkerError {
   }
 }
 
+/**
+ * Thrown if other calls have changed a volume in an archive store while this call changed it. This
+ * call has changed nothing.
+ *
+ * @public
+ */
+export class VolumeChangedError extends KubernetesWorkerError {
+  /** The stable code of this class. */
+  override readonly code = 'KW_ERR_VOLUME_CHANGED';
+  /** The handle of the volume. */
+  readonly handle: string;
+
+  constructor(handle: string, options?: ErrorOptions) {
+    super(`volume ${handle} was changed by another call meanwhile: stream in again`, true, options);
+    this.handle = handle;
+  }
+}
+
 function subjectOf({ store, key }: ArchiveFacts): string {
   const name = `store ${JSON.stringify(store)}`;
   return key === undefined ? name : `${name} (archive ${key})`;

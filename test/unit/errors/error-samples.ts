@@ -142,6 +142,7 @@ export const samples: {
     new library.UnsupportedSubprotocolError(['SPDY/3.1', 'v4.channel.k8s.io'], 'HTTP 400'),
   ],
   KW_ERR_USER_NOT_FOUND: [new library.UserNotFoundError(processFacts, 'ci:staff')],
+  KW_ERR_VOLUME_CHANGED: [new library.VolumeChangedError('v-1')],
   KW_ERR_VOLUME_DAMAGED: [new library.VolumeDamagedError({ handle: 'v-1' }, 'its commit could not be completed')],
   KW_ERR_VOLUME_DISAPPEARED: [new library.VolumeDisappearedError('v-1', 'ci')],
   KW_ERR_VOLUME_IO: [new library.VolumeIoError(download, 'read: EIO')],
