@@ -144,8 +144,7 @@ export class PodWorker implements Worker {
     this.#components = components;
     const { temporary, pods, streams, events } = components;
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
-    this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, emit: events.emit });
-    this.#outputs = savingBoth(this.#outputSaver(), this.#taskCacheSaver());
+    this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, rows: undefined, emit: events.emit });
   }
 
   async findOrCreateContainer(
@@ -220,8 +219,9 @@ export class PodWorker implements Worker {
     checkShape('teamId', text, teamId);
     checkShape('options', abortOptions, options);
     if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
-    const ttlMs = this.#components.artifactTimeToLiveMs;
-    return await this.#holding.run((signal) => this.#artifacts.create({ teamId, ttlMs }, { signal }), options);
+    const { artifactTimeToLiveMs: ttlMs, temporary } = this.#components;
+    const terms = { teamId, ttlMs, store: temporary.store.name };
+    return await this.#holding.run((signal) => this.#artifacts.create(terms, { signal }), options);
   }
 
   async createArtifact(volume: Volume, options: CreateArtifactOptions = {}): Promise<ArtifactVolume> {
@@ -247,7 +247,7 @@ export class PodWorker implements Worker {
       const handle = storedHandleOf(artifact);
       const held = handle === undefined ? [] : [handle];
       const teamId = given ?? (await this.#teamOf(artifact, { signal }));
-      return await this.#artifacts.copy(artifact, { teamId, ttlMs }, held, { signal });
+      return await this.#artifacts.copy(artifact, { teamId, ttlMs, store }, held, { signal });
     }, options);
   }
 

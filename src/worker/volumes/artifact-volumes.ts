@@ -1,10 +1,18 @@
+import { StoreNotConfiguredError } from '../../errors/repository.ts';
 import type { EmitEvent } from '../../events/emit-event.ts';
 import type { PodSupervisor } from '../../pods/pod-supervisor.ts';
+import type { ArchiveRepository } from '../../repository/archive-repository.ts';
 import type { VolumeRecord } from '../../repository/records.ts';
 import type { ArtifactVolume } from '../../runtime/artifacts.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { Artifact, Volume } from '../../runtime/volume.ts';
-import { type TemporaryVolumeComponents, withTemporaryVolume } from '../../stores/temporary-volume.ts';
+import { nowhere } from '../../stores/nowhere.ts';
+import {
+  type TemporaryRow,
+  type TemporaryVolumeComponents,
+  withTemporaryRow,
+  withTemporaryVolume,
+} from '../../stores/temporary-volume.ts';
 import { diagnosed } from '../notices/diagnosed.ts';
 import type { OpenStreams } from '../retention/open-streams.ts';
 import type { TakeOptions } from './volume-content.ts';
@@ -20,6 +28,8 @@ export interface ArtifactVolumesComponents {
   readonly pods: Pick<PodSupervisor, 'diagnose'>;
   readonly streams: Pick<OpenStreams, 'open'>;
   readonly volume: (record: VolumeRecord) => TakingVolume;
+  /** The rows of volumes without a pod. `undefined` for a worker without archive stores. */
+  readonly rows: Pick<ArchiveRepository, 'insertArtifact'> | undefined;
   readonly emit: EmitEvent;
 }
 
@@ -27,6 +37,8 @@ export interface ArtifactVolumesComponents {
 export interface ArtifactTerms {
   readonly teamId: string | undefined;
   readonly ttlMs: number;
+  /** The name of the store: that of volumes in pods, or a configured one of archives. */
+  readonly store: string;
 }
 
 /** Creates artifact volumes: empty ones, and those that keep the content of another artifact. */
@@ -37,10 +49,13 @@ export class ArtifactVolumes {
     this.#components = components;
   }
 
-  /** Creates an empty volume. */
-  async create({ teamId, ttlMs }: ArtifactTerms, options: AbortOptions): Promise<ArtifactVolume> {
+  /** Creates an empty volume. Without a pod, it is a row only. */
+  async create(terms: ArtifactTerms, options: AbortOptions): Promise<ArtifactVolume> {
+    const { teamId, ttlMs } = terms;
     const { volumes, store, workerName, newId, leaseMs } = this.#components.temporary;
     const handle = newId();
+    if (terms.store !== store.name)
+      return this.#created(await this.#insertSealed({ handle, workerName, timeToLiveMs: ttlMs }, terms, options));
     const location = store.locate(handle);
     const row = { handle, workerName, teamId, store: store.name, location, timeToLiveMs: ttlMs, leaseMs };
     const { expiresAt } = await volumes.insertArtifact(row, options);
@@ -62,28 +77,48 @@ export class ArtifactVolumes {
    */
   async copy(
     artifact: Artifact,
-    { teamId, ttlMs }: ArtifactTerms,
+    terms: ArtifactTerms,
     held: readonly string[],
     { signal }: AbortOptions,
   ): Promise<ArtifactVolume> {
-    const { temporary, streams, volume } = this.#components;
-    const stream = streams.open(held);
+    const stream = this.#components.streams.open(held);
     try {
       await stream.held;
       let handle = '';
-      await withTemporaryVolume(temporary, { teamId, signal }, async (record) => {
+      await this.#temporary(terms, { signal }, async (record) => {
         handle = record.handle;
-        try {
-          await volume(record).takeFrom(artifact, { signal });
-        } catch (error) {
-          throw await this.#diagnosed(error, { signal });
-        }
+        await this.#components.volume(record).takeFrom(artifact, { signal });
         return true;
       });
-      return this.#created(await this.#keep(handle, ttlMs, { signal }));
+      return this.#created(await this.#keep(handle, terms.ttlMs, { signal }));
+    } catch (error) {
+      throw await this.#diagnosed(error, { signal });
     } finally {
       await stream.close();
     }
+  }
+
+  async #temporary(
+    terms: ArtifactTerms,
+    options: AbortOptions,
+    work: (volume: VolumeRecord) => Promise<boolean>,
+  ): Promise<boolean> {
+    const { temporary } = this.#components;
+    const { teamId, store } = terms;
+    if (store === temporary.store.name) return await withTemporaryVolume(temporary, { teamId, ...options }, work);
+    return await withTemporaryRow(temporary, (row) => this.#insertSealed(row, terms, options), work);
+  }
+
+  /** Inserts a volume without a place and without content. */
+  async #insertSealed(
+    row: TemporaryRow,
+    { teamId, store }: ArtifactTerms,
+    options: AbortOptions,
+  ): Promise<VolumeRecord> {
+    const { rows } = this.#components;
+    const inserted = await rows?.insertArtifact({ ...row, teamId, store, location: nowhere }, undefined, options);
+    if (inserted === undefined) throw new StoreNotConfiguredError(store);
+    return inserted;
   }
 
   /** Sets the time to live of a complete copy. */

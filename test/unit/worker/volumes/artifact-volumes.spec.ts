@@ -3,13 +3,15 @@ import sinon from 'sinon';
 
 import { FakeArtifact, FakeArtifactStore, FakeCacheRepository, FakeVolumeRepository } from '../../../../fakes/index.ts';
 import { PodFailedError } from '../../../../src/errors/pod.ts';
+import type { ArchiveRepository } from '../../../../src/repository/archive-repository.ts';
 import type { VolumeRecord } from '../../../../src/repository/records.ts';
 import { ArtifactVolumes, type TakingVolume } from '../../../../src/worker/volumes/artifact-volumes.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
 import { settle, VirtualClock } from '../../../support/virtual-clock.ts';
 
-const terms = { teamId: 'team', ttlMs: 5_000 };
+const terms = { teamId: 'team', ttlMs: 5_000, store: 'pod' };
+const sealed = { ...terms, store: 's3' };
 const expiresAt = new Date(5_000);
 
 const record = (handle: string): VolumeRecord => ({
@@ -37,6 +39,7 @@ describe('ArtifactVolumes', () => {
   let clock: VirtualClock;
   let takeFrom: sinon.SinonStub;
   let artifacts: ArtifactVolumes;
+  const rows = { insertArtifact: sinon.stub<Parameters<ArchiveRepository['insertArtifact']>, Promise<VolumeRecord>>() };
   const closed = sinon.spy();
   const streams = {
     open: sinon.spy((_handles: readonly string[]) => ({ held: Promise.resolve(), close: async () => void closed() })),
@@ -54,6 +57,8 @@ describe('ArtifactVolumes', () => {
     volumes.markCreated.callsFake(async (handle) => record(handle));
     volumes.setTimeToLive.callsFake(async (_worker, handle) => ({ ...record(handle), expiresAt }));
     volumes.expire.resolves(true);
+    rows.insertArtifact.reset();
+    rows.insertArtifact.callsFake(async ({ handle }) => ({ ...record(handle), store: 's3', location: {}, expiresAt }));
     caches.postponeExpiry.resolves(true);
     takeFrom = sinon.stub().resolves();
     for (const spy of [streams.open, closed, diagnose, emit]) spy.resetHistory();
@@ -74,6 +79,7 @@ describe('ArtifactVolumes', () => {
       pods: { diagnose },
       streams,
       volume: ({ handle }) => ({ handle, takeFrom }) as unknown as TakingVolume,
+      rows,
       emit,
     });
   });
@@ -127,7 +133,6 @@ describe('ArtifactVolumes', () => {
     diagnose.resolves(complete);
     takeFrom.rejects(error);
     expect(await rejection(copy())).to.equal(complete);
-    sinon.assert.callOrder(diagnose, volumes.expire);
     sinon.assert.calledOnceWithExactly(volumes.expire, 'w', 'new');
     sinon.assert.notCalled(volumes.setTimeToLive);
     sinon.assert.notCalled(emit);
@@ -138,6 +143,29 @@ describe('ArtifactVolumes', () => {
     expect(await rejection(copy())).to.include({ message: 'away' });
     sinon.assert.calledOnceWithExactly(volumes.expire, 'w', 'new');
     sinon.assert.notCalled(emit);
+  });
+
+  it('creates a volume in an archive store with one statement, and without a pod', async () => {
+    const { volume, expiresAt: until } = await artifacts.create(sealed, {});
+    expect(volume.handle).to.equal('new');
+    expect(until).to.equal(expiresAt);
+    sinon.assert.calledOnceWithMatch(
+      rows.insertArtifact,
+      { handle: 'new', workerName: 'w', teamId: 'team', store: 's3', location: {}, timeToLiveMs: 5_000 },
+      undefined,
+    );
+    for (const stub of [volumes.insertArtifact, volumes.markCreated, store.create]) sinon.assert.notCalled(stub);
+    sinon.assert.calledOnceWithExactly(emit, { kind: 'volume-created', handle: 'new', teamId: 'team' });
+  });
+
+  it('copies into an archive store without a pod, under the same terms', async () => {
+    await artifacts.copy(artifact, sealed, ['a'], {});
+    sinon.assert.calledOnceWithMatch(rows.insertArtifact, { store: 's3', location: {}, timeToLiveMs: 900_000 });
+    sinon.assert.callOrder(rows.insertArtifact, takeFrom, volumes.setTimeToLive, emit);
+    sinon.assert.notCalled(store.create);
+    takeFrom.rejects(new Error('lost'));
+    expect(await rejection(artifacts.copy(artifact, sealed, ['a'], {}))).to.include({ message: 'lost' });
+    sinon.assert.calledOnceWithExactly(volumes.expire, 'w', 'new');
   });
 
   it('rejects with the first error also if the copy cannot be expired', async () => {
