@@ -15,7 +15,6 @@ export const faults: readonly Fault[] = [
   { name: 'ENOSPC', kind: 'error', errno: 28, classes: calls.allocates },
   { name: 'ENOSPC for a while', kind: 'error', errno: 28, classes: calls.allocates, persistent: true },
   { name: 'EIO', kind: 'error', errno: 5, classes: calls.changes + calls.reads + calls.spawns },
-  { name: 'ENOSPC at close', kind: 'error', errno: 28, classes: calls.closes },
   { name: 'EMFILE', kind: 'error', errno: 24, classes: calls.descriptors },
   { name: 'ENOSYS', kind: 'error', errno: 38, classes: calls.optional },
   { name: 'EINTR', kind: 'error', errno: 4, classes: calls.blocks },

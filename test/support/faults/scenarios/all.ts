@@ -1,7 +1,6 @@
 import type { DynamicAgent } from '../dynamic-agent.ts';
 import { FaultRig } from '../fault-rig.ts';
 import type { Scenario } from '../scenario.ts';
-import { archiveScenario } from './archive.ts';
 import { expectedTrees, receiveScenario } from './receive.ts';
 import { crashedState, restartScenario } from './restart.ts';
 import { resultScenario } from './result.ts';
@@ -21,7 +20,6 @@ export const scenarios: readonly LoadedScenario[] = [
       return receiveScenario(await expectedTrees(rig));
     },
   },
-  { name: 'archive', load: async () => archiveScenario() },
   { name: 'start', load: async () => startScenario() },
   { name: 'result', load: async () => resultScenario() },
   {
