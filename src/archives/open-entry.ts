@@ -1,5 +1,10 @@
 import { InvalidSpecError } from '../errors/caller.ts';
-import { CorruptArchiveError, FileNotFoundError, type TransferFacts, UnsafeArchivePathError } from '../errors/transfer.ts';
+import {
+  CorruptArchiveError,
+  FileNotFoundError,
+  type TransferFacts,
+  UnsafeArchivePathError,
+} from '../errors/transfer.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { SentArchive } from '../stores/artifact-store.ts';
 import { CLOSING_BLOCKS } from './tar/encode-entry.ts';
@@ -81,8 +86,7 @@ class EntryOpener {
       this.#close(archive);
       throw error;
     }
-    if (filter.linkedPath === undefined)
-      return { kind: kindOf(filter), bytes: this.#rest(archive, reader, filter) };
+    if (filter.linkedPath === undefined) return { kind: kindOf(filter), bytes: this.#rest(archive, reader, filter) };
     // The other read verifies the archive.
     this.#close(archive);
     return await this.#find(filter.linkedPath, name, true);

@@ -219,6 +219,10 @@ export interface Volume extends Artifact, VolumeCaches {
    * @throws VolumeDisappearedError if the volume's pod or row no longer exists
    * @throws OutcomeUnknownError if all bytes were sent and the pod could not be reached afterwards:
    * the volume is unchanged, or has all of the content
+   * @throws StoreUnavailableError, StoreDeniedError or DiskFullError if an archive store cannot keep the
+   * content; the volume is unchanged
+   * @throws VolumeChangedError if other calls have changed a volume in an archive store meanwhile, and
+   * the source can be read only once; this call has changed nothing
    * @throws the source's own error if the source fails
    */
   streamIn(path: string, source: StreamSource, options?: StreamInOptions): Promise<StreamResult>;

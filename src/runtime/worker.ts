@@ -250,6 +250,9 @@ export interface Worker
    * `expireArtifact`, or for `artifactTimeToLiveMs` (default 12 hours) after its last use: a
    * transfer from or into it, also as an input of a container.
    *
+   * The volume has a pod of its own, unless an archive store keeps new artifacts
+   * (`StoresOptions.artifacts`): it is then a row only, and its content goes to the store.
+   *
    * @example
    * ```ts
    * import { createReadStream } from 'node:fs';

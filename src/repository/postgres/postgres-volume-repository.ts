@@ -131,9 +131,9 @@ export class PostgresVolumeRepository implements VolumeRepository {
       this.#statements
         .updateTable('volumes')
         .set({ time_to_live_ms: Math.ceil(timeToLiveMs), expires_at: fromNow(timeToLiveMs), updated_at: now() })
+        .where('container_id', 'is', null)
         .where('worker_name', '=', workerName)
         .where('handle', '=', handle)
-        .where('container_id', 'is', null)
         .where('state', '=', 'created')
         .returning((eb) => jsonText(eb.fn.toJson('volumes')).as('row')),
       options,

@@ -379,6 +379,27 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/worker/stored-volume.spec.ts'] },
   },
   {
+    name: 'an upload replaces content that another call has changed meanwhile',
+    file: 'src/worker/volumes/sealed-content.ts',
+    find: 'if (isContent) merged = received;',
+    replace: 'merged = isContent ? received : received;',
+    killedBy: { specs: ['test/unit/worker/volumes/sealed-content.spec.ts'] },
+  },
+  {
+    name: 'a source that was read is merged a second time',
+    file: 'src/worker/volumes/sealed-content.ts',
+    find: 'if (isRepeatable && merge < maxMerges) continue;',
+    replace: 'if ((isRepeatable || !isRepeatable) && merge < maxMerges) continue;',
+    killedBy: { specs: ['test/unit/worker/volumes/sealed-content.spec.ts'] },
+  },
+  {
+    name: 'a complete copy keeps its short time to live',
+    file: 'src/worker/volumes/artifact-volumes.ts',
+    find: 'return await retry(() => volumes.setTimeToLive(workerName, handle, ttlMs, { signal }), { signal });',
+    replace: 'return await retry(() => volumes.markCreated(handle, { signal }), { signal });',
+    killedBy: { specs: ['test/unit/worker/volumes/artifact-volumes.spec.ts'] },
+  },
+  {
     name: 'a source is left open where its upload fails',
     file: 'src/worker/stored-volume.ts',
     find: 'if (source instanceof Readable) source.destroy();',
