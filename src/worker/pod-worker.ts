@@ -538,10 +538,11 @@ function savingBoth(
   if (taskCaches === undefined) return outputs;
   return {
     save: async (command, options) => {
-      const saving = [taskCaches.save(command, options), outputs?.save(command, options)] as const;
-      await Promise.allSettled(saving);
-      const [, unsaved = []] = await Promise.all(saving);
-      return unsaved;
+      const caching = taskCaches.save(command, options);
+      const saving = outputs?.save(command, options) ?? Promise.resolve([]);
+      await Promise.allSettled([caching, saving]);
+      await caching;
+      return await saving;
     },
   };
 }
