@@ -3,7 +3,7 @@
 // when the builds have ended and everything is released.
 import { KubernetesWorker } from '../../../src/index.ts';
 import { HostBuild } from './host-build.ts';
-import type { HostOrder } from './order.ts';
+import { type HostOrder, storesOf } from './order.ts';
 import { retried } from './retried.ts';
 
 const order = JSON.parse(process.argv[2] ?? '') as HostOrder;
@@ -18,6 +18,7 @@ await using worker = await retried(
       volumeImage: order.image,
       leaseMs: order.leaseMs,
       reapEveryMs: order.reapEveryMs,
+      stores: storesOf(order),
     }),
 );
 console.log('opened');

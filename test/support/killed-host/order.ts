@@ -1,5 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
+import type { StoresOptions } from '../../../src/index.ts';
+
 /** The cluster, the database and the worker of the hosts. */
 export interface HostWorld {
   readonly kubeconfigPath: string;
@@ -7,6 +9,8 @@ export interface HostWorld {
   readonly databaseUrl: string;
   readonly workerName: string;
   readonly image: string;
+  /** The claim that outputs are saved to. Without it, they are in their pods only. */
+  readonly storeClaim?: string | undefined;
 }
 
 /** The work of a host program: the argument of `host.ts`, as JSON. */
@@ -21,6 +25,11 @@ export interface HostOrder extends HostWorld {
   readonly leaseMs: number;
   /** Whether the host calls again after a retryable error. */
   readonly isRetried: boolean;
+}
+
+/** The option `stores` of the worker. */
+export function storesOf({ storeClaim }: HostWorld): StoresOptions | undefined {
+  return storeClaim === undefined ? undefined : { pvc: { claim: storeClaim } };
 }
 
 /** The path of the host program. */

@@ -8,8 +8,13 @@ const bookkeeping = ['installation', 'migrations', 'migrations_lock', 'workers']
 
 /** A container of a step, or the result of a command in it. */
 export interface RecordedStep {
-  readonly what: 'created' | 'ended';
+  readonly what: 'created' | 'ended' | 'unsaved';
   readonly step: string;
+}
+
+export interface RecordOptions {
+  /** Whether to record results that were stored before each output of the container had an archive. */
+  readonly recordsUnsaved: boolean;
 }
 
 /**
@@ -25,7 +30,7 @@ export class StepRecord {
   }
 
   /** Begins the record on a database that the library has migrated. */
-  static async begin(url: string): Promise<StepRecord> {
+  static async begin(url: string, options: RecordOptions = { recordsUnsaved: false }): Promise<StepRecord> {
     const client = new pg.Pool({ connectionString: url, max: 1, idleTimeoutMillis: 1 });
     client.on('error', () => undefined);
     await client.query(`
@@ -37,6 +42,11 @@ export class StepRecord {
       create function public.record_ended() returns trigger language plpgsql as $$ begin
         insert into public.record
         select 'ended', owner_key from kubernetes_worker.containers where id = new.container_id;
+        insert into public.record
+        select 'unsaved', owner_key from kubernetes_worker.containers c
+        where ${options.recordsUnsaved} and c.id = new.container_id and exists (
+          select from kubernetes_worker.volumes v
+          where v.container_id = c.id and v.kind = 'output' and v.archive_id is null);
         return null;
       end $$;
       create trigger record_created after update of state on kubernetes_worker.containers

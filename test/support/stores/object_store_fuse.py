@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 import sys
+import time
 
 import mfusepy
 
@@ -30,7 +31,7 @@ class ObjectStore(mfusepy.Operations):
 
     def getattr(self, path, fh=None):
         if path in self.pending:
-            return self._attributes(stat.S_IFREG | 0o644, len(self.pending[path]), 0)
+            return self._attributes(stat.S_IFREG | 0o644, len(self.pending[path]), time.time_ns())
         found = os.lstat(self._real(path))
         mode = stat.S_IFDIR | 0o755 if stat.S_ISDIR(found.st_mode) else stat.S_IFREG | 0o644
         return self._attributes(mode, found.st_size, found.st_mtime_ns)
