@@ -6,11 +6,10 @@ import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 import { extract, pack } from 'tar-stream';
-
+import { isInstalled, type Losses, type Program, readers, run, writers } from '../../integration/agent/tar-programs.ts';
+import { describeTree, makeTree, type TreeEntry, type TreeFacts } from '../../integration/agent/tar-tree.ts';
+import { TarAgent } from '../../integration/agent/tar-volume.ts';
 import { sha256 } from '../../support/agent/agent-frames.ts';
-import { isInstalled, type Losses, type Program, readers, run, writers } from './tar-programs.ts';
-import { describeTree, makeTree, type TreeEntry, type TreeFacts } from './tar-tree.ts';
-import { TarAgent } from './tar-volume.ts';
 
 const NOW = 1_600_000_000.123456;
 

@@ -12,8 +12,8 @@ import {
   uint8Array,
 } from 'fast-check';
 
-import { describeTree, makeTree, type TreeEntry } from './tar-tree.ts';
-import { TarAgent } from './tar-volume.ts';
+import { describeTree, makeTree, type TreeEntry } from '../../integration/agent/tar-tree.ts';
+import { TarAgent } from '../../integration/agent/tar-volume.ts';
 
 /** Modes that a user other than root can read. */
 const READABLE = process.getuid?.() === 0 ? 0 : 0o700;
