@@ -64,12 +64,12 @@ export async function recordResult(
     finishedAt,
     specDigest,
   }: AgentProcessResult,
-  source: ResultSource & Pick<EndedCommand, 'hijack' | 'stderr'>,
+  source: ResultSource & Pick<EndedCommand, 'hijack'>,
   { containers, pods, outputs, emit }: ResultComponents,
   { properties: derive, signal }: RecordOptions,
 ): Promise<readonly UnsavedOutput[]> {
-  const { handle, processId, hijack, stderr } = source;
-  const unsaved = (await outputs?.save({ handle, processId, exitStatus, hijack, stderr }, { signal })) ?? [];
+  const { handle, processId, hijack } = source;
+  const unsaved = (await outputs?.save({ handle, processId, exitStatus, hijack }, { signal })) ?? [];
   const properties = (await derive?.(unsaved)) ?? {};
   const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt, specDigest };
   // Without a check of the pod: the result is known even if the pod ends in the meantime.

@@ -1,5 +1,3 @@
-import type { Writable } from 'node:stream';
-
 import type { ArchiveService } from '../archives/archive-service.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { RepositoryUnavailableError } from '../errors/repository.ts';
@@ -10,7 +8,6 @@ import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type { UnsavedOutput } from '../runtime/process.ts';
 import type { SaveOutputs } from '../stores/stores-options.ts';
-import { writeNotice } from './notices/host-notice.ts';
 
 /** Which outputs are saved, and where. */
 export interface OutputSaving {
@@ -41,8 +38,6 @@ export interface EndedCommand {
   readonly exitStatus: number;
   /** @defaultValue false */
   readonly hijack?: boolean | undefined;
-  /** Receives why the result waits, and which outputs are unsaved. @defaultValue nothing does */
-  readonly stderr?: Writable | undefined;
 }
 
 /** How often a volume is saved again that another process of the container changes meanwhile. */
@@ -72,9 +67,9 @@ export class OutputSaver {
 
   async #saveAll(command: EndedCommand, signal: AbortSignal): Promise<readonly UnsavedOutput[]> {
     const { containers, rows, retry: persist, logger } = this.#components;
-    const { handle, processId, stderr } = command;
+    const { handle, processId } = command;
     const volumes = await persist(() => containers.volumesOf(handle, { signal }), { signal });
-    const retrying = this.#noticeOnce(command);
+    const retrying = this.#warnOnce(command);
     const saves = volumes
       .filter(({ kind }) => kind === 'output')
       .map((volume) => this.#saveOne(volume, { processId, retrying, signal }));
@@ -82,10 +77,8 @@ export class OutputSaver {
     await Promise.allSettled(saves);
     const unsaved = (await Promise.all(saves)).flatMap((failed) => failed ?? []);
     if (unsaved.length === 0) return unsaved;
-    for (const { mountPath, cause } of unsaved) {
+    for (const { mountPath, cause } of unsaved)
       logger.warn('output not saved', { handle, processId, mountPath, error: cause });
-      writeNotice(stderr, `\noutput ${mountPath} is not saved: ${messageOf(cause)}\n`);
-    }
     const handles = unsaved.map((output) => output.handle);
     await persist(() => rows.markUnsaved(handles, { signal }), { signal });
     return unsaved;
@@ -120,15 +113,16 @@ export class OutputSaver {
     }
   }
 
-  #noticeOnce({ handle, processId, stderr }: EndedCommand): (error: unknown) => void {
+  /**
+   * Warns once in the log, and not on the step's stderr: a host that continues a process counts the
+   * bytes of its own copy, which must not have others.
+   */
+  #warnOnce({ handle, processId }: EndedCommand): (error: unknown) => void {
     const { budgetMs, logger } = this.#components;
-    let isNoticed = false;
+    let hasWarned = false;
     return (error) => {
-      if (isNoticed) return;
-      isNoticed = true;
-      logger.warn('result waits for its outputs', { handle, processId, error });
-      const limit = `${Math.round(budgetMs / 1_000)} s at most`;
-      writeNotice(stderr, `\noutputs are not saved yet; the result waits for ${limit}: ${messageOf(error)}\n`);
+      if (!hasWarned) logger.warn('result waits for its outputs', { handle, processId, budgetMs, error });
+      hasWarned = true;
     };
   }
 }
@@ -137,8 +131,4 @@ interface Saving {
   readonly processId: string;
   readonly retrying: (error: unknown) => void;
   readonly signal: AbortSignal;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,3 @@
-import { PassThrough } from 'node:stream';
-
 import { expect } from 'chai';
 import sinon from 'sinon';
 
@@ -39,6 +37,7 @@ describe('OutputSaver', () => {
   let save: sinon.SinonStub<Parameters<ArchiveService['save']>, ReturnType<ArchiveService['save']>>;
   let markUnsaved: sinon.SinonStub;
   let calls: CallsUnderWay;
+  let warn: sinon.SinonStub<[message: string, ...facts: unknown[]], void>;
 
   const saver = (when: SaveOutputs = 'always'): OutputSaver =>
     new OutputSaver({
@@ -51,10 +50,11 @@ describe('OutputSaver', () => {
       store: 's3',
       when,
       budgetMs: 300_000,
-      logger: silentLogger,
+      logger: { ...silentLogger, warn },
     });
 
   beforeEach(() => {
+    warn = sinon.stub();
     containers = new FakeContainerRepository();
     containers.volumesOf.resolves([volumeOf('out'), volumeOf('in', 'input'), volumeOf('log'), volumeOf('tmp', 'dir')]);
     volumes = new FakeVolumeRepository();
@@ -102,21 +102,15 @@ describe('OutputSaver', () => {
     sinon.assert.notCalled(containers.volumesOf);
   });
 
-  it('returns the outputs that were not saved, marks them and writes why to stderr', async () => {
+  it('returns the outputs that were not saved, marks them and logs once that the result waits', async () => {
     save.withArgs(sinon.match({ handle: 'log' })).callsFake(async (_volume, _store, { retrying }) => {
       retrying?.(away);
       retrying?.(away);
       throw away;
     });
-    const stderr = new PassThrough();
-    expect(await saver().save({ ...command, stderr }, {})).to.deep.equal([
-      { mountPath: '/log', handle: 'log', cause: away },
-    ]);
+    expect(await saver().save(command, {})).to.deep.equal([{ mountPath: '/log', handle: 'log', cause: away }]);
     sinon.assert.calledOnceWithMatch(markUnsaved, ['log']);
-    expect(String(stderr.read())).to.equal(
-      `\noutputs are not saved yet; the result waits for 300 s at most: ${away.message}\n` +
-        `\noutput /log is not saved: ${away.message}\n`,
-    );
+    expect(warn.args.map(([message]) => message)).to.deep.equal(['result waits for its outputs', 'output not saved']);
   });
 
   it('returns outputs of a pod that no longer exists as unsaved', async () => {
