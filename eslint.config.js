@@ -11,7 +11,13 @@ const mayImport = {
   'src/retry/**': ['runtime/options.ts', 'errors/error-code.ts'],
   'src/images/**': ['runtime/**', 'internal/**', 'errors/**'],
   'src/telemetry/**': ['runtime/**'],
-  'src/validation/**': ['runtime/**', 'errors/**', 'stores/stores-options.ts', 'worker-options.ts', 'agent-manifest.ts'],
+  'src/validation/**': [
+    'runtime/**',
+    'errors/**',
+    'stores/stores-options.ts',
+    'worker-options.ts',
+    'agent-manifest.ts',
+  ],
   'src/repository/*.ts': ['runtime/**', 'errors/**'],
   'src/repository/postgres/**': ['repository/*.ts', 'runtime/**', 'retry/**', 'internal/**', 'errors/**'],
   'src/exec/**': [

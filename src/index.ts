@@ -194,6 +194,12 @@ export type {
   TopologySpreadConstraint,
 } from './runtime/affinity.ts';
 export type {
+  ArtifactVolume,
+  CopyArtifactOptions,
+  CreateArtifactOptions,
+  WorkerArtifacts,
+} from './runtime/artifacts.ts';
+export type {
   CacheOptions,
   InitializeCacheOptions,
   InitializeStreamedCacheOptions,

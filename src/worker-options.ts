@@ -293,6 +293,7 @@ export function checkOptions(options: KubernetesWorkerOptions): void {
   }
   checkRetention(options.retention);
   checkCaches(options.caches);
+  checkStores(options.stores ?? {});
   checkPodOptions('pods', options.pods);
   checkLabelPrefix('labelPrefix', options.labelPrefix);
   const { execProtocols: chosen = execProtocols } = options;

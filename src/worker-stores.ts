@@ -58,6 +58,8 @@ export interface WorkerStores {
   readonly artifacts: string;
   /** Where caches are kept. `undefined` for a worker without archive stores. */
   readonly cacheArchives: CacheArchives | undefined;
+  /** How long a transfer retries while its store is unavailable, in milliseconds. */
+  readonly unavailableBudgetMs: number;
   /** Closes all stores. */
   readonly close: () => Promise<void>;
 }
@@ -75,7 +77,7 @@ function openStores({ pvc, s3, custom = [] }: StoresOptions, components: WorkerS
 
 /** Composes the archive stores of a worker. */
 export function composeStores(options: StoresOptions, components: WorkerStoresComponents): WorkerStores {
-  const stores = Object.values(drivers).flatMap((open) => open(options, components));
+  const stores = openStores(options, components);
   const archiveStores = new Map(stores.map((store) => [store.name, store]));
   const { outputs, artifacts, caches, saveOutputs: when, unavailableBudgetMs: budgetMs } = chooseStores(options);
   const archives = stores.length === 0 ? undefined : composeArchives(archiveStores, budgetMs, components);
@@ -90,6 +92,7 @@ export function composeStores(options: StoresOptions, components: WorkerStoresCo
     },
     saving: outputs === podStoreName ? undefined : { store: outputs, when, budgetMs },
     artifacts,
+    unavailableBudgetMs: budgetMs,
     close: async () => {
       await Promise.all(stores.map((store) => store.close()));
     },

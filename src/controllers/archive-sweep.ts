@@ -30,7 +30,7 @@ interface ArchiveRow extends ArchiveRecord {
  * volume refers to its archive, in a later statement. That takes seconds, apart from the statement's
  * retries. Readers need no grace: they hold the volume, whose row is a reference.
  */
-export const archiveGraceMs = 10 * 60 * 1000;
+export const archiveGraceMs: number = 10 * 60 * 1000;
 const pageSize = 1_000;
 /** After this number of deletions in succession that find the store unavailable, no other is tried. */
 const maxUnavailable = 2;

@@ -1,4 +1,5 @@
 import type { PvcStoreOptions } from '../runtime/pvc-store-options.ts';
+import type { S3StoreOptions } from '../runtime/s3-store-options.ts';
 import type { ArchiveStore } from './archive-store.ts';
 
 /**
@@ -17,6 +18,8 @@ export type SaveOutputs = 'always' | 'success' | 'never';
 export interface StoresOptions {
   /** A store on a PersistentVolumeClaim. @defaultValue none */
   readonly pvc?: PvcStoreOptions | undefined;
+  /** A store in a bucket of S3. @defaultValue none */
+  readonly s3?: S3StoreOptions | undefined;
   /** A store of the host's own. Several have different names. @defaultValue none */
   readonly custom?: readonly ArchiveStore[] | undefined;
   /**

@@ -24,4 +24,5 @@ export const storesOptions: v.GenericSchema = v.strictObject({
   caches: optionalText,
   saveOutputs: v.optional(v.picklist(['always', 'success', 'never'])),
   unavailableBudgetMs: optionalNumber,
+  sweepEveryMs: optionalNumber,
 } satisfies FieldsOf<StoresOptions>);

@@ -44,6 +44,7 @@ import type {
 import type { EventsOptions, WorkerEvent } from '../runtime/worker-events.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { isNowhere } from '../stores/nowhere.ts';
 import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
 import { copyArtifactOptions, createArtifactOptions } from '../validation/artifact-shapes.ts';
 import { invalidateCacheOptions } from '../validation/cache-shapes.ts';
@@ -76,6 +77,7 @@ import { specDigest } from './spec-digest.ts';
 import { StoredVolume, storedHandleOf } from './stored-volume.ts';
 import { TaskCacheSaver } from './task-cache-saver.ts';
 import { ArtifactVolumes } from './volumes/artifact-volumes.ts';
+import type { SealedContentComponents } from './volumes/sealed-content.ts';
 
 export interface PodWorkerComponents {
   readonly name: string;
@@ -92,8 +94,14 @@ export interface PodWorkerComponents {
   readonly stores: ReadonlyMap<string, ArtifactStore>;
   /** The store of containers' volumes, which are in the containers' own pods. */
   readonly podStore: ContainerCreationComponents['podStore'];
-  /** The store of new artifact volumes, and how they are created. */
+  /** The name of the store of new artifact volumes. */
+  readonly artifactStore: string;
+  /** The names of the archive stores. */
+  readonly archiveStores: Pick<ReadonlySet<string>, 'has'>;
+  /** How artifact volumes are created that have a pod of their own. */
   readonly temporary: TemporaryVolumeComponents;
+  /** How long a transfer retries while its archive store is unavailable, in milliseconds. */
+  readonly unavailableBudgetMs: number;
   readonly caches: Caches;
   readonly reaper: Reaper;
   /** The transfers that are under way. */
@@ -144,7 +152,9 @@ export class PodWorker implements Worker {
     this.#components = components;
     const { temporary, pods, streams, events } = components;
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
-    this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, rows: undefined, emit: events.emit });
+    const rows = components.archives === undefined ? undefined : components.repository.archives;
+    this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, rows, emit: events.emit });
+    this.#outputs = savingBoth(this.#outputSaver(), this.#taskCacheSaver());
   }
 
   async findOrCreateContainer(
@@ -219,8 +229,8 @@ export class PodWorker implements Worker {
     checkShape('teamId', text, teamId);
     checkShape('options', abortOptions, options);
     if (teamId === '') throw new InvalidSpecError('teamId', 'is empty');
-    const { artifactTimeToLiveMs: ttlMs, temporary } = this.#components;
-    const terms = { teamId, ttlMs, store: temporary.store.name };
+    const { artifactTimeToLiveMs: ttlMs, artifactStore: store } = this.#components;
+    const terms = { teamId, ttlMs, store };
     return await this.#holding.run((signal) => this.#artifacts.create(terms, { signal }), options);
   }
 
@@ -239,16 +249,21 @@ export class PodWorker implements Worker {
   }
 
   async #copy(artifact: Artifact, options: CreateArtifactOptions): Promise<ArtifactVolume> {
-    const { artifactTimeToLiveMs, temporary } = this.#components;
-    const { store = temporary.store.name, teamId: given, ttlMs = artifactTimeToLiveMs } = options;
+    const { artifactTimeToLiveMs, artifactStore } = this.#components;
+    const { store = artifactStore, teamId: given, ttlMs = artifactTimeToLiveMs } = options;
     if (given === '') throw new InvalidSpecError('teamId', 'is empty');
-    if (store !== temporary.store.name) throw new InvalidSpecError('store', 'is not a store of this worker');
+    if (!this.#hasStore(store)) throw new InvalidSpecError('store', 'is not a store of this worker');
     return await this.#holding.run(async (signal) => {
       const handle = storedHandleOf(artifact);
       const held = handle === undefined ? [] : [handle];
       const teamId = given ?? (await this.#teamOf(artifact, { signal }));
       return await this.#artifacts.copy(artifact, { teamId, ttlMs, store }, held, { signal });
     }, options);
+  }
+
+  #hasStore(name: string): boolean {
+    const { temporary, archiveStores } = this.#components;
+    return name === temporary.store.name || archiveStores.has(name);
   }
 
   /** Returns the team of a volume of this worker, or of its container. */
@@ -290,7 +305,8 @@ export class PodWorker implements Worker {
     checkLookup(handle, options);
     const record = await repository.volumes.lookup(this.name, handle, options);
     if (record?.state !== 'created') return undefined;
-    if (record.archive !== undefined && this.#components.archives !== undefined) return this.#volume(record);
+    const isSealed = record.archive !== undefined || isNowhere(record.location);
+    if (isSealed && this.#components.archives !== undefined) return this.#volume(record);
     return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
   }
 
@@ -440,8 +456,10 @@ export class PodWorker implements Worker {
     return this.#components;
   }
 
-  #store({ store: name }: VolumeRecord): ArtifactStore {
-    const store = this.#components.stores.get(name);
+  /** A volume without a place is changed in the store of temporary volumes. */
+  #store({ store: name, location }: VolumeRecord): ArtifactStore {
+    const { stores, archives, temporary } = this.#components;
+    const store = isNowhere(location) && archives !== undefined ? temporary.store : stores.get(name);
     if (store === undefined) throw new StoreNotConfiguredError(name);
     return store;
   }
@@ -458,8 +476,17 @@ export class PodWorker implements Worker {
       holding: (work, options) => this.#hold(work, options),
       emit: events.emit,
       archives,
+      sealed: this.#sealed(),
       logger,
     });
+  }
+
+  /** What changes volumes without a pod. */
+  #sealed(): SealedContentComponents | undefined {
+    const { repository, archives, temporary, unavailableBudgetMs: budgetMs, reapSoon, clock } = this.#components;
+    if (archives === undefined) return undefined;
+    const { volumes, archives: references } = repository;
+    return { volumes, archives, references, temporary, budgetMs, reapSoon, clock };
   }
 
   /** Runs work that `close` aborts and awaits. */

@@ -30,8 +30,8 @@ import { abortOptions, streamSource, text } from '../validation/common-shapes.ts
 import { checkShape } from '../validation/shape.ts';
 import { readFileOptions, streamInOptions, streamOutOptions } from '../validation/volume-shapes.ts';
 import type { OpenStream, OpenStreams } from './retention/open-streams.ts';
-import { PodContent } from './volumes/pod-content.ts';
-import { SnapshotContent } from './volumes/snapshot-content.ts';
+import { contentOf } from './volumes/content-of.ts';
+import type { SealedContentComponents } from './volumes/sealed-content.ts';
 import { isWhole, type TakenContent, type TakeOptions, type VolumeContent } from './volumes/volume-content.ts';
 
 export interface VolumeComponents {
@@ -46,6 +46,8 @@ export interface VolumeComponents {
   readonly emit: EmitEvent;
   /** `undefined` for a worker without archive stores. */
   readonly archives: ArchiveService | undefined;
+  /** What changes volumes without a pod. `undefined` for a worker without archive stores. */
+  readonly sealed: SealedContentComponents | undefined;
   readonly logger: Logger;
 }
 
@@ -78,12 +80,12 @@ export class StoredVolume implements Volume {
   #sizeBytes: number | undefined;
 
   constructor(
-    record: Pick<VolumeRecord, 'handle' | 'workerName' | 'kind' | 'location' | 'sizeBytes'>,
+    record: Pick<VolumeRecord, 'handle' | 'workerName' | 'kind' | 'store' | 'location' | 'sizeBytes'>,
     components: VolumeComponents,
   ) {
     this.handle = record.handle;
     this.source = record.workerName;
-    this.#content = new PodContent(record, components);
+    this.#content = contentOf(record, components);
     this.#sizeBytes = record.sizeBytes;
     this.#volumes = components.volumes;
     this.#streams = components.streams;

@@ -1,5 +1,7 @@
 import type { Mutant } from '../../scripts/mutant.ts';
 import { mutants as agentClient } from './host/agent-client.ts';
+import { mutants as archiveRows } from './host/archive-rows.ts';
+import { mutants as archiveTransfers } from './host/archive-transfers.ts';
 import { mutants as archivesLife } from './host/archives-life.ts';
 import { mutants as artifacts } from './host/artifacts.ts';
 import { mutants as caches } from './host/caches.ts';
@@ -27,6 +29,8 @@ import { mutants as workerStates } from './host/worker-states.ts';
 /** Changes of the library's sources that a test has to notice, by the folder of the source. */
 export const mutants: readonly Mutant[] = [
   ...agentClient,
+  ...archiveRows,
+  ...archiveTransfers,
   ...archivesLife,
   ...artifacts,
   ...caches,

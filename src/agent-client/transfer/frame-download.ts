@@ -73,8 +73,8 @@ export class FrameDownload extends DownloadOperation {
     return this.#result;
   }
 
-  /** Reports that the frame was passed on. */
-  passed({ rawLength }: DataFrame): void {
+  /** As `ArchiveFrames.passed`. */
+  passed({ rawLength }: ArchiveFrame): void {
     this.consumed(rawLength);
   }
 

@@ -12,6 +12,7 @@ import type { StreamSource } from '../../runtime/volume.ts';
 import type { ReceivedArchive, SentArchive, StoreLocation } from '../../stores/artifact-store.ts';
 import { type TemporaryVolumeComponents, withTemporaryVolume } from '../../stores/temporary-volume.ts';
 import { sendEmpty } from './empty-content.ts';
+import { readNewest } from './newest-content.ts';
 import {
   type ContentPlace,
   type FillOptions,
@@ -72,8 +73,8 @@ export class SealedContent implements VolumeContent {
   async take(from: VolumeContent, { signal, progress }: TakeOptions = {}): Promise<TakenContent | undefined> {
     const { archives, references, temporary, budgetMs } = this.#components;
     const { handle, store } = this.#volume;
-    const { archive, open } = await from.locate({ signal });
-    if (archive !== undefined) {
+    const { archive, service, open } = await from.locate({ signal });
+    if (archive !== undefined && service === archives) {
       if (archive.store !== store) return undefined;
       // Not aborted by the signal: the statement may still take effect.
       const refer = () => references.refer(archive.id, { handle, replaces: undefined });
@@ -86,14 +87,20 @@ export class SealedContent implements VolumeContent {
   }
 
   async send(path: string, { signal }: AbortOptions = {}): Promise<SentArchive> {
-    const archive = await this.#read({ signal });
-    return archive === undefined
-      ? sendEmpty(this.#volume.handle, path)
-      : await this.#components.archives.open(archive, path, { signal });
+    const { archives, temporary } = this.#components;
+    const sent = await readNewest<SentArchive>({
+      locate: async () => await this.locate({ signal }),
+      fromArchive: async (archive) => await archives.open(archive, path, { signal }),
+      fromPlace: async () => undefined,
+      logger: temporary.logger,
+    });
+    return sent ?? sendEmpty(this.#volume.handle, path);
   }
 
   async locate({ signal }: AbortOptions = {}): Promise<ContentPlace> {
-    return { archive: await this.#read({ signal }), open: undefined };
+    const { handle } = this.#volume;
+    const { archive } = await this.#lookup({ signal });
+    return { handle, archive, service: this.#components.archives, open: undefined };
   }
 
   /** Writes an archive of the host to the store. Packs it again in a pod if that is needed to read it. */
@@ -173,11 +180,6 @@ export class SealedContent implements VolumeContent {
     const record = await this.#lookup({ signal });
     if (record.state !== 'created') throw this.#disappeared();
     return record.archive;
-  }
-
-  /** Returns the archive of the volume in any state, as long as its row exists. */
-  async #read({ signal }: AbortOptions): Promise<ArchiveReference | undefined> {
-    return (await this.#lookup({ signal })).archive;
   }
 
   async #lookup({ signal }: AbortOptions): Promise<VolumeRecord> {

@@ -46,6 +46,9 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeUsage(world);
     describeCaches(world);
     describeCacheLimits(world);
+    describeArchives(world);
+    describeArchivedVolumes(world);
+    describeArchiveDeletion(world);
     describeHazards(world);
     describeRaces(world);
     describeCacheRaces(world);

@@ -130,7 +130,8 @@ export function describeArchiveStore(title: string, suite: ArchiveStoreSuite): v
     describe('list', () => {
       it('returns every archive with the prefix, over all pages', async () => {
         const expected = Array.from({ length: listedKeys }, (_, index) => `listed/0${index % 4}/a-${index}`);
-        for (const [index, key] of expected.entries()) await write(key, seededBytes(index));
+        for (let at = 0; at < expected.length; at += 16)
+          await Promise.all(expected.slice(at, at + 16).map((key, index) => write(key, seededBytes(at + index))));
         await write('listed-too/00/a', seededBytes(1));
         const all = await listed('listed/');
         expect(all.map(({ key }) => key).sort()).to.deep.equal(expected.toSorted());

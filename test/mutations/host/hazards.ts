@@ -54,8 +54,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "H8: a worker expires another worker's volume",
     file: `${postgres}/postgres-volume-repository.ts`,
-    find: "        .where('worker_name', '=', workerName)\n        .where('handle', '=', handle)\n        .where('container_id', 'is', null)\n",
-    replace: "        .where('handle', '=', handle)\n        .where('container_id', 'is', null)\n",
+    find: "lease_until: null, updated_at: now() })\n        .where('worker_name', '=', workerName)\n        .where('handle', '=', handle)\n",
+    replace: "lease_until: null, updated_at: now() })\n        .where('handle', '=', handle)\n",
     killedBy: hazard(8),
   },
   {

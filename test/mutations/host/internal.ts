@@ -17,6 +17,6 @@ export const mutants: readonly Mutant[] = [
     file: 'src/internal/run-program.ts',
     find: "process.kill(-child.pid, 'SIGKILL');",
     replace: "process.kill(child.pid, 'SIGKILL');",
-    killedBy: { specs: ['test/integration/kubernetes/credential-plugins.spec.ts'], grep: 'that hangs is killed' },
+    killedBy: { specs: ['test/long/kubernetes/credential-plugins.spec.ts'], grep: 'that hangs is killed' },
   },
 ];

@@ -37,7 +37,7 @@ describe('the stores of a worker', () => {
 
   const refused: readonly (readonly [title: string, field: string, options: StoresOptions])[] = [
     ['an unknown store', 'stores.caches', { custom: [one], caches: 'three' }],
-    ['two stores of one name', 'stores.custom[0].name', { custom: [one, one] }],
+    ['two stores of one name', 'stores.custom[1].name', { custom: [one, one] }],
     ['a custom store named pod', 'stores.custom[0].name', { custom: [new MemoryArchiveStore({ name: 'pod' })] }],
     ['an empty name', 'stores.custom[0].name', { custom: [new MemoryArchiveStore({ name: '' })] }],
     [

@@ -23,7 +23,7 @@ describe('fillInputs', () => {
 
   const stored = (handle: string): StoredVolume =>
     new StoredVolume(
-      { handle, workerName: 'w', kind: 'output', location: {}, sizeBytes: undefined },
+      { handle, workerName: 'w', kind: 'output', store: 'pod', location: {}, sizeBytes: undefined },
       {
         volumes: new FakeVolumeRepository(),
         store: new FakeArtifactStore({ name: 'pod' }),
@@ -33,6 +33,7 @@ describe('fillInputs', () => {
         caches: { keepTaskCache: sinon.stub(), keepResourceCache: sinon.stub() },
         holding: async () => await Promise.reject(new Error('no cache is kept')),
         archives: undefined,
+        sealed: undefined,
         logger: silentLogger,
       },
     );

@@ -35,7 +35,7 @@ describe('StoredVolume', () => {
       logger: silentLogger,
       timeouts,
     } as unknown as PodSupervisorComponents);
-    const record = { handle, workerName: 'w', kind, location: { at: handle }, sizeBytes };
+    const record = { handle, workerName: 'w', kind, store: 'pod', location: { at: handle }, sizeBytes };
     return new StoredVolume(record, {
       volumes,
       store,
@@ -45,6 +45,7 @@ describe('StoredVolume', () => {
       caches,
       holding: (work, options) => calls.run(work, options),
       archives: undefined,
+      sealed: undefined,
       logger: silentLogger,
     });
   };

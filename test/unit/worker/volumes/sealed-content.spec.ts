@@ -49,7 +49,8 @@ describe('SealedContent', () => {
     return true;
   };
   const filesNow = () => (row?.archive === undefined ? undefined : archives.get(row.archive.id));
-  const elsewhere = (where: ContentPlace): VolumeContent => ({ locate: async () => where }) as VolumeContent;
+  const elsewhere = (where: Pick<ContentPlace, 'archive' | 'open'>, from: unknown = service): VolumeContent =>
+    ({ locate: async () => ({ handle: 'u', service: from, ...where }) }) as VolumeContent;
 
   beforeEach(() => {
     [clock, volumes, ids] = [new VirtualClock(), new FakeVolumeRepository(), 0];
@@ -195,7 +196,7 @@ describe('SealedContent', () => {
     it('sends its archive', async () => {
       expect(await json((await content.send('b')).archive)).to.deep.equal({ a: 'old', b: 'old' });
       sinon.assert.calledOnceWithMatch(service.open, row!.archive!, 'b');
-      expect(await content.locate()).to.deep.equal({ archive: row!.archive, open: undefined });
+      expect(await content.locate()).to.deep.equal({ handle: 'v', archive: row!.archive, service, open: undefined });
     });
 
     it('merges an archive into the content, under another archive', async () => {
@@ -298,6 +299,8 @@ describe('SealedContent', () => {
       const other = new FakeArtifactStore({ name: 'other' });
       const open = { store: pods, location: place };
       expect(await content.take(elsewhere({ archive: add({}, 'pvc'), open }))).to.equal(undefined);
+      const foreign = elsewhere({ archive: add({}), open: undefined }, {});
+      expect(await content.take(foreign), 'of another service').to.equal(undefined);
       const inOther = { archive: undefined, open: { store: other, location: place } };
       expect(await content.take(elsewhere(inOther))).to.equal(undefined);
       row!.archive = add({ a: '1' });
