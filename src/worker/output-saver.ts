@@ -1,6 +1,7 @@
 import type { ArchiveService } from '../archives/archive-service.ts';
 import { ClosedError } from '../errors/caller.ts';
 import { RepositoryUnavailableError } from '../errors/repository.ts';
+import { VolumeChangedError } from '../errors/store.ts';
 import type { ArchiveRepository } from '../repository/archive-repository.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
 import type { ArchiveReference, VolumeRecord } from '../repository/records.ts';
@@ -96,7 +97,11 @@ export class OutputSaver {
     }
   }
 
-  /** Saves again if another process of the container has saved the volume meanwhile. */
+  /**
+   * Saves again if another process of the container has saved the volume meanwhile.
+   *
+   * @throws VolumeChangedError - others have done so each time
+   */
   async #saveNewest(volume: VolumeRecord, { processId, retrying, signal }: Saving): Promise<void> {
     const { volumes, archives, retry: persist, store, budgetMs } = this.#components;
     const { workerName, handle } = volume;
@@ -111,6 +116,7 @@ export class OutputSaver {
       candidates = [saved.archive];
       current = await persist(() => volumes.lookup(workerName, handle, { signal }), { signal });
     }
+    if (current?.state === 'created') throw new VolumeChangedError(handle);
   }
 
   /**

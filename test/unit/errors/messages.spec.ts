@@ -143,7 +143,7 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'the server accepts none of the exec protocols SPDY/3.1, v4.channel.k8s.io: HTTP 400',
   ],
   KW_ERR_USER_NOT_FOUND: ['process task in container c-1: user or group of "ci:staff" not found in the container'],
-  KW_ERR_VOLUME_CHANGED: ['volume v-1 was changed by another call meanwhile: stream in again'],
+  KW_ERR_VOLUME_CHANGED: ['volume v-1 was changed by another call meanwhile: repeat the call'],
   KW_ERR_VOLUME_DAMAGED: ['volume v-1: the content is damaged: its commit could not be completed'],
   KW_ERR_VOLUME_DISAPPEARED: ['volume v-1 of worker ci disappeared: its pod or its row no longer exists'],
   KW_ERR_VOLUME_IO: ['download from volume v-1 in pod kw-1: file system error: read: EIO'],

@@ -5,7 +5,7 @@ import { FakeContainerRepository, FakeVolumeRepository } from '../../../fakes/in
 import type { ArchiveService } from '../../../src/archives/archive-service.ts';
 import { PodDeletedError } from '../../../src/errors/pod.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
-import { StoreUnavailableError } from '../../../src/errors/store.ts';
+import { StoreUnavailableError, VolumeChangedError } from '../../../src/errors/store.ts';
 import { CallsUnderWay } from '../../../src/internal/calls-under-way.ts';
 import type { ArchiveReference, VolumeKind, VolumeRecord } from '../../../src/repository/records.ts';
 import type { SaveOutputs } from '../../../src/stores/stores-options.ts';
@@ -153,6 +153,16 @@ describe('OutputSaver', () => {
     expect(options)
       .to.include({ claim: undefined })
       .and.to.deep.include({ candidates: [archive] });
+  });
+
+  it('returns a volume as unsaved that other processes save each time meanwhile', async () => {
+    containers.volumesOf.resolves([volumeOf('out')]);
+    save.resolves({ archive, isUnchanged: false, isContent: false });
+    volumes.lookup.resolves(volumeOf('out'));
+    const unsaved = await saver().save(command, {});
+    sinon.assert.calledThrice(save);
+    expect(unsaved).to.have.length(1);
+    expect(unsaved[0]?.cause).to.be.instanceOf(VolumeChangedError);
   });
 
   it('leaves a volume alone that is about to be deleted', async () => {
