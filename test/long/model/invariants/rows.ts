@@ -35,6 +35,7 @@ function checkOwners(world: World): void {
 
 function checkContainer(world: World, from: ContainerState, to: ContainerState | undefined, caller: string): void {
   const { handle, holder } = from;
+  noteMark(world, from, to);
   const fail = (what: string): void => world.fail(`${caller}: container ${handle} ${what}`);
   if (to === undefined) {
     if (from.state !== 'destroying') fail(`is deleted while it is ${from.state}`);
@@ -77,6 +78,7 @@ function hasLapsed({ database }: World, { leaseUntil }: ContainerState): boolean
 }
 
 function checkArtifact(world: World, from: VolumeState, to: VolumeState | undefined, caller: string): void {
+  noteMark(world, from, to);
   const fail = (what: string): void => world.fail(`${caller}: volume ${from.handle} ${what}`);
   if (to === undefined) {
     if (from.state !== 'destroying') fail(`is deleted while it is ${from.state}`);
@@ -91,10 +93,23 @@ function checkArtifact(world: World, from: VolumeState, to: VolumeState | undefi
   if (from.state === 'destroying' && to.state !== 'destroying') fail(`moves from destroying to ${to.state}`);
 }
 
-/** A row is deleted only if its pod was seen not to exist, after every pod of its handle was created. */
-function checkAbsence({ pods }: World, handle: string, fail: (what: string) => void): void {
+function noteMark(
+  { ledger, step }: World,
+  { handle, state }: { readonly handle: string; readonly state: string },
+  to: { readonly state: string } | undefined,
+): void {
+  if (state !== 'destroying' && to?.state === 'destroying') ledger.markedAt.set(handle, step);
+}
+
+/**
+ * A row is deleted only if its pod was seen not to exist, after every pod of its handle was created.
+ * A creation that takes effect after the row was marked is an exception: its caller, or the search for
+ * pods without a row, deletes the pod, so that none is left at rest.
+ */
+function checkAbsence({ pods, ledger }: World, handle: string, fail: (what: string) => void): void {
+  const markedAt = ledger.markedAt.get(handle) ?? Infinity;
   for (const { name, uid, createdAt, handle: owner } of pods.existing) {
-    if (owner !== handle) continue;
+    if (owner !== handle || createdAt > markedAt) continue;
     const absentAt = pods.absentAt.get(name) ?? -1;
     if (absentAt < createdAt) fail(`is deleted, and its pod ${uid} exists`);
   }

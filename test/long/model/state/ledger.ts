@@ -66,6 +66,8 @@ export class Ledger {
   readonly starts = new Map<string, string>();
   /** The step at which the row of a container was first seen, by handle. */
   readonly insertedAt = new Map<string, number>();
+  /** The step at which a row became `destroying`, by handle. */
+  readonly markedAt = new Map<string, number>();
   /** The uids of pods that another client of the API deleted. */
   readonly stolenPods = new Set<string>();
 
