@@ -15,7 +15,7 @@ import { SdkUploads } from './sdk-uploads.ts';
 export interface S3StoreComponents {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The buffers of all uploads of the program. */
+  /** The buffers of all uploads of the worker. */
   readonly buffers: PartBuffers;
   /** Loads the client. @defaultValue imports `@aws-sdk/client-s3` */
   readonly load?: () => Promise<S3Module>;
