@@ -15,9 +15,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a result is recorded before the outputs are saved',
     file: 'src/worker/agent-result.ts',
-    find: '  const unsaved = (await outputs?.save({ handle, processId, exitStatus, hijack, stderr }, { signal })) ?? [];\n',
+    find: '  const unsaved = (await outputs?.save({ handle, processId, exitStatus, hijack }, { signal })) ?? [];\n',
     replace:
-      '  const saving = outputs?.save({ handle, processId, exitStatus, hijack, stderr }, { signal });\n  saving?.catch(() => []);\n  const unsaved: readonly UnsavedOutput[] = [];\n',
+      '  const saving = outputs?.save({ handle, processId, exitStatus, hijack }, { signal });\n  saving?.catch(() => []);\n  const unsaved: readonly UnsavedOutput[] = [];\n',
     killedBy: { specs: ['test/integration/worker/outputs.spec.ts'], grep: 'delay the result' },
   },
   {
