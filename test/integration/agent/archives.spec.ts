@@ -132,6 +132,8 @@ describe('archive files', function () {
 
     it('remains if its process is killed; the host deletes it by its key', async () => {
       const open = { op: 'archive-write', id: 'crash', key: 'crash/00/key', leaseMs };
+      // Its session has a process now, which is not the one to kill.
+      await agent.connection.call({ op: 'archive-usage' });
       const before = await agentSessions(agent.process);
       const connection = await agent.connect();
       connection.open(open);
