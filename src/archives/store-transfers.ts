@@ -1,15 +1,12 @@
-import { addAbortListener } from 'node:events';
-
 import { ArchiveDamagedError } from '../errors/store.ts';
 import { DigestMismatchError } from '../errors/transfer.ts';
-import { abortReason } from '../internal/abort.ts';
+import { generatedReadable } from '../internal/generated-readable.ts';
 import type { ArchiveContent, ArchiveReference } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ArchiveStore } from '../stores/archive-store.ts';
 import type { CopyOptions, ReceivedArchive, SentArchive, StoreLocation } from '../stores/artifact-store.ts';
 import type { FrameSource, FrameStore } from '../stores/frame-store.ts';
 import type { ArchiveTransfers, GivenArchive, WriteOptions } from './archive-transfers.ts';
-import { generatedReadable } from './generated-readable.ts';
 import { HostArchive } from './host-archive.ts';
 import { openEntry } from './open-entry.ts';
 import { rawArchive } from './raw-archive.ts';
@@ -17,6 +14,9 @@ import { saveFrames } from './save-frames.ts';
 import { type ReadLimits, StoredBytes } from './stored-bytes.ts';
 import { StoredFrames } from './stored-frames.ts';
 import { writeVerified } from './write-verified.ts';
+
+/** The buffer of an archive that is read, in bytes. */
+const BUFFER_BYTES: number = 128 * 1024;
 
 /** Moves archives of the format in docs/archive-format.md. Bounds memory by a few frames. */
 export class StoreTransfers implements ArchiveTransfers {
@@ -82,11 +82,9 @@ export class StoreTransfers implements ArchiveTransfers {
       },
       { signal },
     );
-    const readable = generatedReadable(entry.bytes, () => entry.stop());
-    if (signal !== undefined) {
-      const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
-      readable.once('close', () => listener[Symbol.dispose]());
-    }
+    const readable = generatedReadable(entry.bytes, { stop: () => entry.stop(), signal, bufferBytes: BUFFER_BYTES });
+    // The reader receives the error, also if it has no listener yet.
+    readable.on('error', () => undefined);
     return { kind: entry.kind, archive: readable };
   }
 

@@ -9,7 +9,7 @@ import { RetryPace } from '../../retry/retry-pace.ts';
 import type { AbortOptions, Clock } from '../../runtime/options.ts';
 import type { ArchiveStore, ListedArchive, ReadArchiveOptions, StoreUsage, WrittenArchive } from '../archive-store.ts';
 import { NotedSource } from './noted-source.ts';
-import { ResumedRead } from './resumed-read.ts';
+import { resumedRead } from './resumed-read.ts';
 import { type StoreRight, storeError } from './store-errors.ts';
 import { hasEnded, type StorePod } from './store-pod.ts';
 
@@ -88,7 +88,7 @@ export class PvcStore implements ArchiveStore {
     };
     const opening = signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]);
     const opened = await this.#open(key, offset, opening);
-    return new ResumedRead({ opened, offset, open, recover, progress: () => pace.renew(), abort }, signal);
+    return resumedRead({ opened, offset, open, recover, progress: () => pace.renew(), abort }, signal);
   }
 
   async delete(key: string, { signal }: AbortOptions = {}): Promise<boolean> {

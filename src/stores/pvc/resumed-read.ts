@@ -1,8 +1,7 @@
-import { addAbortListener } from 'node:events';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 
-import { abortReason } from '../../internal/abort.ts';
 import { abortableChunks } from '../../internal/abortable-chunks.ts';
+import { generatedReadable } from '../../internal/generated-readable.ts';
 
 export interface ResumedReadSource {
   /** The bytes from the first offset on, which are open. */
@@ -19,37 +18,9 @@ export interface ResumedReadSource {
   readonly abort: AbortController;
 }
 
-/** A readable that continues at its offset after failures of its source. */
-export class ResumedRead extends Readable {
-  readonly #chunks: AsyncGenerator<Uint8Array>;
-  readonly #abort: AbortController;
-
-  /** @param signal - destroys the readable */
-  constructor(source: ResumedReadSource, signal: AbortSignal | undefined) {
-    super();
-    this.#chunks = chunksOf(source);
-    this.#abort = source.abort;
-    if (signal === undefined) return;
-    const listener = addAbortListener(signal, () => {
-      this.destroy(abortReason(signal));
-    });
-    this.once('close', () => {
-      listener[Symbol.dispose]();
-    });
-  }
-
-  override _read(): void {
-    this.#chunks.next().then(
-      ({ done, value }) => this.push(done === true ? null : value),
-      (error: unknown) => this.destroy(error instanceof Error ? error : new Error('read failed', { cause: error })),
-    );
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#abort.abort(error ?? new Error('the readable is destroyed'));
-    this.#chunks.return(undefined).catch(() => undefined);
-    callback(error);
-  }
+/** Returns a readable that continues at its offset after failures of its source. */
+export function resumedRead(source: ResumedReadSource, signal: AbortSignal | undefined): Readable {
+  return generatedReadable(chunksOf(source), { stop: (reason) => source.abort.abort(reason), signal });
 }
 
 async function* chunksOf(from: ResumedReadSource): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,8 +1,9 @@
 import { addAbortListener } from 'node:events';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 
 import { ArchiveDamagedError, StoreUnavailableError } from '../../errors/store.ts';
 import { abortReason } from '../../internal/abort.ts';
+import { generatedReadable } from '../../internal/generated-readable.ts';
 import { SilenceWatch } from '../../internal/silence-watch.ts';
 import { callBackoff } from '../../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../../retry/retry.ts';
@@ -32,42 +33,11 @@ const budgetMs = 60_000;
  */
 export function resumedRead(first: OpenedObject, options: ResumedReadOptions): Readable {
   const stop = new AbortController();
-  const readable = new ChunksReadable(new ObjectBytes(first, options, stop.signal).chunks(), stop);
+  const chunks = new ObjectBytes(first, options, stop.signal).chunks();
+  const readable = generatedReadable(chunks, { stop: (reason) => stop.abort(reason), signal: options.signal });
   // Chunks that were never asked for end without a step.
   readable.once('close', () => first.body.destroy());
-  const { signal } = options;
-  if (signal !== undefined) {
-    const listener = addAbortListener(signal, () => readable.destroy(abortReason(signal)));
-    readable.once('close', () => listener[Symbol.dispose]());
-  }
   return readable;
-}
-
-/** A readable of chunks. Aborts the source when it is destroyed, also while the source waits. */
-class ChunksReadable extends Readable {
-  readonly #chunks: AsyncGenerator<Buffer, void, undefined>;
-  readonly #stop: AbortController;
-
-  constructor(chunks: AsyncGenerator<Buffer, void, undefined>, stop: AbortController) {
-    super();
-    this.#chunks = chunks;
-    this.#stop = stop;
-  }
-
-  override _read(): void {
-    this.#chunks.next().then(
-      ({ done, value }) => this.push(done === true ? null : value),
-      (error: unknown) => this.destroy(error as Error),
-    );
-  }
-
-  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    this.#stop.abort(error ?? new Error('the readable was destroyed'));
-    this.#chunks.return().then(
-      () => callback(error),
-      () => callback(error),
-    );
-  }
 }
 
 class ObjectBytes {
