@@ -16,7 +16,7 @@ export interface ContainerSettings {
 }
 
 /** Reads the settings of a container's row. Values of another type count as missing. */
-export function containerSettings({ settings }: ContainerRecord): ContainerSettings {
+export function containerSettings({ settings }: Pick<ContainerRecord, 'settings'>): ContainerSettings {
   const { dir, user, env, memoryBytes, sidecars, taskCache } = settings;
   const known = Object.entries(isObject(sidecars) ? sidecars : {});
   return {

@@ -64,7 +64,6 @@ import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
 import { heartbeatOptions, landOptions } from '../validation/lifecycle-shapes.ts';
 import { artifactHandles, checkReservationTime, reservationRequest } from '../validation/placement-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
-import type { ResultComponents } from './agent-result.ts';
 import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
@@ -75,7 +74,7 @@ import { checkPrivileged, type PrivilegedTeams } from './privileged-teams.ts';
 import type { OpenStreams } from './retention/open-streams.ts';
 import { specDigest } from './spec-digest.ts';
 import { StoredVolume, storedHandleOf } from './stored-volume.ts';
-import { TaskCacheSaver } from './task-cache-saver.ts';
+import { saverOf, TaskCacheSaver } from './task-cache-saver.ts';
 import { ArtifactVolumes } from './volumes/artifact-volumes.ts';
 import type { SealedContentComponents } from './volumes/sealed-content.ts';
 
@@ -142,7 +141,8 @@ export class PodWorker implements Worker {
   readonly #components: PodWorkerComponents;
   /** The calls that hold a row. `close` aborts them and waits until they have released it. */
   readonly #holding = new CallsUnderWay();
-  readonly #outputs: ResultComponents['outputs'];
+  readonly #outputs: OutputSaver | undefined;
+  readonly #taskCaches: TaskCacheSaver | undefined;
   readonly #artifacts: ArtifactVolumes;
   #closing: Promise<void> | undefined;
 
@@ -154,7 +154,8 @@ export class PodWorker implements Worker {
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const rows = components.archives === undefined ? undefined : components.repository.archives;
     this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, rows, emit: events.emit });
-    this.#outputs = savingBoth(this.#outputSaver(), this.#taskCacheSaver());
+    this.#outputs = this.#outputSaver();
+    this.#taskCaches = this.#taskCacheSaver();
   }
 
   async findOrCreateContainer(
@@ -499,7 +500,6 @@ export class PodWorker implements Worker {
     const { repository, pods, caches, podStore, logger, events } = this.#components;
     if (!caches.haveStore) return undefined;
     return new TaskCacheSaver({
-      workerName: this.name,
       containers: repository.containers,
       caches,
       podStore,
@@ -551,27 +551,10 @@ export class PodWorker implements Worker {
       clock,
       logger,
       hijackGraceMs,
-      outputs: this.#outputs,
+      outputs: saverOf(record, this.#outputs, this.#taskCaches),
       emit: events.emit,
     });
   }
-}
-
-/** Saves what is saved at the end of a process, in parallel. */
-function savingBoth(
-  outputs: OutputSaver | undefined,
-  taskCaches: TaskCacheSaver | undefined,
-): ResultComponents['outputs'] {
-  if (taskCaches === undefined) return outputs;
-  return {
-    save: async (command, options) => {
-      const caching = taskCaches.save(command, options);
-      const saving = outputs?.save(command, options) ?? Promise.resolve([]);
-      await Promise.allSettled([caching, saving]);
-      await caching;
-      return await saving;
-    },
-  };
 }
 
 function checkLookup(handle: string, options: AbortOptions): void {

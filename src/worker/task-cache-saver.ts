@@ -1,16 +1,15 @@
 import type { Caches } from '../caches/caches.ts';
 import type { EmitEvent } from '../events/emit-event.ts';
 import type { ContainerRepository } from '../repository/container-repository.ts';
-import type { VolumeRecord } from '../repository/records.ts';
+import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { TaskCacheStep } from '../runtime/caches.ts';
 import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { containerSettings } from './container-settings.ts';
-import type { EndedCommand } from './output-saver.ts';
+import type { EndedCommand, OutputSaver } from './output-saver.ts';
 
 export interface TaskCacheSaverComponents {
-  readonly workerName: string;
-  readonly containers: Pick<ContainerRepository, 'lookup' | 'volumesOf'>;
+  readonly containers: Pick<ContainerRepository, 'volumesOf'>;
   readonly caches: Pick<Caches, 'keepTaskCache'>;
   /** The store of containers' volumes. */
   readonly podStore: ArtifactStore;
@@ -20,6 +19,25 @@ export interface TaskCacheSaverComponents {
   readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
   readonly emit: EmitEvent;
   readonly logger: Logger;
+}
+
+/** Returns what saves outputs and task caches at the end of a container's processes, in parallel. */
+export function saverOf(
+  container: Pick<ContainerRecord, 'settings'>,
+  outputs: Pick<OutputSaver, 'save'> | undefined,
+  taskCaches: Pick<TaskCacheSaver, 'save'> | undefined,
+): Pick<OutputSaver, 'save'> | undefined {
+  const { taskCache: step } = containerSettings(container);
+  if (taskCaches === undefined || step === undefined) return outputs;
+  return {
+    save: async (command, options) => {
+      const caching = taskCaches.save(command, step, options);
+      const saving = outputs?.save(command, options) ?? Promise.resolve([]);
+      await Promise.allSettled([caching, saving]);
+      await caching;
+      return await saving;
+    },
+  };
 }
 
 /** Saves the task caches of a container when one of its processes has ended. */
@@ -35,19 +53,21 @@ export class TaskCacheSaver {
    * step the last one stands. A cache that cannot be saved is reported, and never fails the step.
    * The signal stops the saves.
    */
-  async save(command: Pick<EndedCommand, 'handle' | 'processId' | 'hijack'>, options: AbortOptions): Promise<void> {
+  async save(
+    command: Pick<EndedCommand, 'handle' | 'processId' | 'hijack'>,
+    step: TaskCacheStep,
+    options: AbortOptions,
+  ): Promise<void> {
     if (command.hijack === true) return;
-    await this.#components.holding((signal) => this.#saveAll(command, signal), options);
+    await this.#components.holding((signal) => this.#saveAll(command, step, signal), options);
   }
 
   async #saveAll(
     { handle, processId }: Pick<EndedCommand, 'handle' | 'processId'>,
+    step: TaskCacheStep,
     signal: AbortSignal,
   ): Promise<void> {
-    const { workerName, containers, retry } = this.#components;
-    const container = await retry(() => containers.lookup(workerName, handle, { signal }), { signal });
-    const step = container && containerSettings(container).taskCache;
-    if (step === undefined) return;
+    const { containers, retry } = this.#components;
     const volumes = await retry(() => containers.volumesOf(handle, { signal }), { signal });
     const folders = volumes.filter(({ kind }) => kind === 'cache');
     const saves = folders.map((folder) => this.#saveOne(folder, step, `cache:${folder.handle}:${processId}`, signal));

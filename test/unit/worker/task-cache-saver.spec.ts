@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeArtifactStore } from '../../../fakes/index.ts';
-import type { ContainerRecord, VolumeRecord } from '../../../src/repository/records.ts';
-import { TaskCacheSaver } from '../../../src/worker/task-cache-saver.ts';
+import type { VolumeRecord } from '../../../src/repository/records.ts';
+import { saverOf, TaskCacheSaver } from '../../../src/worker/task-cache-saver.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
@@ -14,17 +14,14 @@ describe('TaskCacheSaver', () => {
     ({ handle, kind, mountPath, location: { at: handle } }) as unknown as VolumeRecord;
   let keepTaskCache: sinon.SinonStub;
   let emit: sinon.SinonSpy;
-  let settings: Record<string, unknown>;
+  const step = { job: 'j', step: 's' };
   let saver: TaskCacheSaver;
 
   beforeEach(() => {
     keepTaskCache = sinon.stub().resolves();
     emit = sinon.spy();
-    settings = { taskCache: { job: 'j', step: 's' } };
     saver = new TaskCacheSaver({
-      workerName: 'w',
       containers: {
-        lookup: async () => ({ settings }) as unknown as ContainerRecord,
         volumesOf: async () => [volume('a', 'cache', '/a'), volume('o', 'output', '/o'), volume('b', 'cache', '/b')],
       },
       caches: { keepTaskCache },
@@ -37,7 +34,7 @@ describe('TaskCacheSaver', () => {
   });
 
   it('saves the folders of all caches under the keys of the step', async () => {
-    await saver.save(command, {});
+    await saver.save(command, step, {});
     const open = { store: podStore, location: { at: 'a' } };
     sinon.assert.calledTwice(keepTaskCache);
     sinon.assert.calledWithMatch(
@@ -50,17 +47,16 @@ describe('TaskCacheSaver', () => {
   });
 
   it('saves nothing of a container without a job, and nothing after a hijack', async () => {
-    await saver.save({ ...command, hijack: true }, {});
+    await saver.save({ ...command, hijack: true }, step, {});
     for (const without of [{}, { taskCache: 'j' }, { taskCache: { job: 'j' } }]) {
-      settings = without;
-      await saver.save(command, {});
+      expect(saverOf({ settings: without }, undefined, saver)).to.equal(undefined);
     }
     sinon.assert.notCalled(keepTaskCache);
   });
 
   it('reports a cache that cannot be saved, and saves the others', async () => {
     keepTaskCache.onFirstCall().rejects(new Error('no space'));
-    await saver.save(command, {});
+    await saver.save(command, step, {});
     sinon.assert.calledTwice(keepTaskCache);
     sinon.assert.calledOnceWithExactly(emit, {
       kind: 'cache-not-saved',
@@ -77,7 +73,7 @@ describe('TaskCacheSaver', () => {
       abort.abort(new Error('closing'));
       throw new Error('cut');
     });
-    expect(await rejection(saver.save(command, { signal: abort.signal }))).to.include({ message: 'closing' });
+    expect(await rejection(saver.save(command, step, { signal: abort.signal }))).to.include({ message: 'closing' });
     sinon.assert.notCalled(emit);
   });
 });
