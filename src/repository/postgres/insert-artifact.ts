@@ -1,6 +1,7 @@
-import type { Compilable } from 'kysely';
+import { type AliasedExpression, type Compilable, expressionBuilder } from 'kysely';
 
 import { checkText } from '../field-checks.ts';
+import type { VolumeState } from '../records.ts';
 import type { NewArtifactVolume } from '../volume-repository.ts';
 import { checkDuration, toJson } from './input.ts';
 import { type JsonText, jsonText, type VolumeRow } from './rows.ts';
@@ -16,6 +17,38 @@ export function checkArtifact(volume: Omit<NewArtifactVolume, 'leaseMs'>): void 
   checkDuration('timeToLiveMs', volume.timeToLiveMs);
 }
 
+/** The columns of an artifact volume that every insert sets. */
+export const artifactColumns = [
+  'handle',
+  'worker_name',
+  'kind',
+  'state',
+  'team_id',
+  'store',
+  'location',
+  'expires_at',
+  'time_to_live_ms',
+] as const;
+
+/** Returns the values of `artifactColumns`, in their order, for a query that selects from `accepting`. */
+export function artifactValues(
+  volume: Omit<NewArtifactVolume, 'leaseMs'>,
+  state: VolumeState,
+): readonly AliasedExpression<unknown, string>[] {
+  const eb = expressionBuilder<{ readonly accepting: { readonly name: string } }, 'accepting'>();
+  return [
+    eb.val(volume.handle).as('handle'),
+    eb.ref('accepting.name').as('worker_name'),
+    eb.val('artifact').as('kind'),
+    eb.val(state).as('state'),
+    eb.val(volume.teamId ?? null).as('team_id'),
+    eb.val(volume.store).as('store'),
+    eb.cast(eb.val(toJson('location', volume.location)), 'jsonb').as('location'),
+    fromNow(volume.timeToLiveMs).as('expires_at'),
+    eb.val(Math.ceil(volume.timeToLiveMs)).as('time_to_live_ms'),
+  ];
+}
+
 /** Inserts an artifact volume as `creating`. Selects no row if the worker is not running. */
 export function insertArtifact(
   statements: StatementBuilder,
@@ -24,33 +57,11 @@ export function insertArtifact(
   return statements
     .with('accepting', (db) => acceptingWorker(db, volume.workerName))
     .insertInto('volumes')
-    .columns([
-      'handle',
-      'worker_name',
-      'kind',
-      'state',
-      'team_id',
-      'store',
-      'location',
-      'expires_at',
-      'time_to_live_ms',
-      'lease_until',
-    ])
+    .columns([...artifactColumns, 'lease_until'])
     .expression((eb) =>
       eb
         .selectFrom('accepting')
-        .select((select) => [
-          select.val(volume.handle).as('handle'),
-          'accepting.name as worker_name',
-          select.val('artifact').as('kind'),
-          select.val('creating').as('state'),
-          select.val(volume.teamId ?? null).as('team_id'),
-          select.val(volume.store).as('store'),
-          select.cast(select.val(toJson('location', volume.location)), 'jsonb').as('location'),
-          fromNow(volume.timeToLiveMs).as('expires_at'),
-          select.val(Math.ceil(volume.timeToLiveMs)).as('time_to_live_ms'),
-          fromNow(volume.leaseMs).as('lease_until'),
-        ]),
+        .select([...artifactValues(volume, 'creating'), fromNow(volume.leaseMs).as('lease_until')]),
     )
     .returning((eb) => jsonText(eb.fn.toJson('volumes')).as('row'));
 }

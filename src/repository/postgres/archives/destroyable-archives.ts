@@ -1,15 +1,48 @@
-import type { Compilable } from 'kysely';
+import type { Compilable, Selectable, SelectQueryBuilder } from 'kysely';
 
 import { type JsonText, jsonText } from '../rows.ts';
-import { fromNow, type StatementBuilder } from '../tables.ts';
+import { fromNow, type StatementBuilder, type Tables } from '../tables.ts';
 import { type ArchiveRow, isReferenced } from './archive-rows.ts';
 import { destroying, lapsed, ready } from './archive-states.ts';
 
+const foundColumns = ['archives.id', 'archives.store', 'archives.state', 'archives.uses'] as const;
+type FoundArchive = Pick<Selectable<Tables['archives']>, 'id' | 'store' | 'state' | 'uses'>;
+
 /** A search for archives to delete. */
-interface DestroyableArchiveSearch {
+export interface DestroyableArchiveSearch {
   readonly workerName: string;
   readonly limit: number;
   readonly graceMs: number;
+}
+
+/** Selects archives that are `creating`, and whose lease has lapsed. */
+export function abandonedArchives(
+  db: StatementBuilder,
+  { workerName, limit }: DestroyableArchiveSearch,
+): SelectQueryBuilder<Tables, 'archives', FoundArchive> {
+  return db
+    .selectFrom('archives')
+    .select(foundColumns)
+    .where('worker_name', '=', workerName)
+    .where(lapsed())
+    .limit(limit);
+}
+
+/** Selects archives without a reference that were not used for the grace, the least recently used first. */
+export function unusedArchives(
+  db: StatementBuilder,
+  { workerName, limit, graceMs }: DestroyableArchiveSearch,
+): SelectQueryBuilder<Tables, 'archives', FoundArchive> {
+  return db
+    .selectFrom('archives')
+    .select(foundColumns)
+    .where('worker_name', '=', workerName)
+    .where('state', '=', ready)
+    .where('last_used_at', '<', fromNow(-graceMs))
+    .where((where) => where.not(isReferenced()))
+    .orderBy('last_used_at')
+    .orderBy('id')
+    .limit(limit);
 }
 
 /**
@@ -19,41 +52,16 @@ interface DestroyableArchiveSearch {
  * The search reads the references as they were at the start of the statement. Each later reference
  * changes `uses`, and the archive then stays.
  */
-export function moveDueArchives(
-  statements: StatementBuilder,
-  { workerName, limit, graceMs }: DestroyableArchiveSearch,
-): Compilable {
+export function moveDueArchives(statements: StatementBuilder, search: DestroyableArchiveSearch): Compilable {
   return statements
     .with(
       (cte) => cte('due').materialized(),
       (db) =>
         db
-          .selectFrom((eb) =>
-            eb
-              .selectFrom('archives')
-              .select(['archives.id', 'archives.uses'])
-              .where('worker_name', '=', workerName)
-              .where(lapsed())
-              .limit(limit)
-              .as('abandoned'),
-          )
+          .selectFrom(abandonedArchives(db, search).as('abandoned'))
           .select(['abandoned.id as id', 'abandoned.uses as uses'])
-          .unionAll((eb) =>
-            eb
-              .selectFrom((unused) =>
-                unused
-                  .selectFrom('archives')
-                  .select(['archives.id', 'archives.uses'])
-                  .where('worker_name', '=', workerName)
-                  .where('state', '=', ready)
-                  .where('last_used_at', '<', fromNow(-graceMs))
-                  .where((where) => where.not(isReferenced()))
-                  .orderBy('last_used_at')
-                  .orderBy('id')
-                  .limit(limit)
-                  .as('unused'),
-              )
-              .select(['unused.id as id', 'unused.uses as uses']),
+          .unionAll(
+            db.selectFrom(unusedArchives(db, search).as('unused')).select(['unused.id as id', 'unused.uses as uses']),
           ),
     )
     .updateTable('archives')

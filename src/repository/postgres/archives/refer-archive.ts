@@ -3,9 +3,9 @@ import type { Compilable, QueryCreator, Selectable, UpdateQueryBuilder } from 'k
 import type { ArchivedVolume } from '../../archive-repository.ts';
 import type { ArchiveContent } from '../../records.ts';
 import type { NewArtifactVolume } from '../../volume-repository.ts';
-import { toJson } from '../input.ts';
+import { artifactColumns, artifactValues } from '../insert-artifact.ts';
 import { type JsonText, jsonText, type VolumeRow } from '../rows.ts';
-import { creating, fromNow, liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
+import { creating, liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
 import { acceptingWorker } from '../workers/worker-guard.ts';
 import { currentArchive, referenceOfUsed } from './archive-rows.ts';
 import { ready } from './archive-states.ts';
@@ -94,23 +94,7 @@ export function insertSealed(
     .with('accepting', (db) => acceptingWorker(db, volume.workerName))
     .with('used', (db) => useArchive(db, archiveId ?? null))
     .insertInto('volumes')
-    .columns([
-      'handle',
-      'worker_name',
-      'kind',
-      'state',
-      'team_id',
-      'store',
-      'location',
-      'expires_at',
-      'time_to_live_ms',
-      'archive_id',
-      'archive',
-      'archive_ready_at',
-      'ready_at',
-      'digest',
-      'size_bytes',
-    ])
+    .columns([...artifactColumns, 'archive_id', 'archive', 'archive_ready_at', 'ready_at', 'digest', 'size_bytes'])
     .expression((eb) =>
       eb
         .selectFrom('accepting')
@@ -118,15 +102,7 @@ export function insertSealed(
         .select((select) => {
           const readyAt = select.case().when('used.id', 'is not', null).then(now()).end();
           return [
-            select.val(volume.handle).as('handle'),
-            'accepting.name as worker_name',
-            select.val('artifact').as('kind'),
-            select.val('created').as('state'),
-            select.val(volume.teamId ?? null).as('team_id'),
-            select.val(volume.store).as('store'),
-            select.cast(select.val(toJson('location', volume.location)), 'jsonb').as('location'),
-            fromNow(volume.timeToLiveMs).as('expires_at'),
-            select.val(Math.ceil(volume.timeToLiveMs)).as('time_to_live_ms'),
+            ...artifactValues(volume, 'created'),
             'used.id as archive_id',
             select.case().when('used.id', 'is not', null).then(referenceOfUsed()).end().as('archive'),
             readyAt.as('archive_ready_at'),
