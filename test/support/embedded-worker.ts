@@ -11,6 +11,8 @@ export interface EmbeddedWorker {
   readonly database: PGlite;
   readonly setup: ReturnType<typeof workerSetup>;
   readonly worker: KubernetesWorker;
+  /** Ends the time to live of all artifact volumes, and deletes what is not needed any more. */
+  reapArtifacts(by?: KubernetesWorker): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -29,5 +31,11 @@ export async function embeddedWorker(image: string): Promise<EmbeddedWorker> {
     await cluster.close();
     await database.close();
   };
-  return { cluster, database, setup, worker, close };
+  const reapArtifacts = async (by = worker): Promise<void> => {
+    await database.query(
+      "update kubernetes_worker.volumes set expires_at = now() - interval '1 second' where container_id is null",
+    );
+    await by.reap();
+  };
+  return { cluster, database, setup, worker, reapArtifacts, close };
 }

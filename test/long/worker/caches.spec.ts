@@ -23,10 +23,7 @@ describe('caches on the embedded cluster', function () {
 
   afterEach(async () => {
     sinon.restore();
-    await world.database.query(
-      "update kubernetes_worker.volumes set expires_at = now() - interval '1 second' where container_id is null",
-    );
-    await world.worker.reap();
+    await world.reapArtifacts();
     expect(await world.setup.podNames()).to.deep.equal([]);
   });
 

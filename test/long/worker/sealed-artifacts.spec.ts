@@ -39,10 +39,7 @@ describe('artifacts in an archive store on the embedded cluster', function () {
 
   afterEach(async () => {
     sinon.restore();
-    await world.database.query(
-      "update kubernetes_worker.volumes set expires_at = now() - interval '1 second' where container_id is null",
-    );
-    await worker.reap();
+    await world.reapArtifacts(worker);
     expect(await world.setup.podNames()).to.deep.equal([]);
     store.archives.clear();
   });
