@@ -147,6 +147,8 @@ const mayImport = {
   ],
   // A server that shares code with its client hides faults.
   'src/embedded/**': ['internal/**', 'runtime/options.ts'],
+  // The service has what every host has: the public entries.
+  'src/service/**': ['index.ts', 'embedded/index.ts'],
 };
 
 /** Within a part: which rooms a room may not import. */
@@ -186,6 +188,11 @@ const zones = [
     message: 'The library does not know the embedded cluster.',
   },
   {
+    target: 'src/!(service)/**',
+    from: 'src/service/**',
+    message: 'The library does not know the service.',
+  },
+  {
     target: 'src/**',
     from: '{fakes,test,bench,examples,scripts}/**',
     message: 'The library needs nothing that is made for tests.',
@@ -208,11 +215,15 @@ const packages = [
   { name: 'ws', use: ['src/embedded/**'] },
   { name: 'kysely', use: ['src/repository/postgres/**'] },
   { name: 'pg', use: ['src/repository/postgres/**'] },
-  { name: '@electric-sql/pglite', use: ['src/repository/postgres/**'] },
+  { name: '@electric-sql/pglite', use: ['src/repository/postgres/**', 'src/service/**'] },
   { name: 'tar-stream', use: ['src/artifacts/**'] },
   { name: '@aws-sdk/client-s3', use: ['src/stores/s3/**'] },
   { name: 'valibot', use: ['src/validation/**'] },
-  { name: '@opentelemetry/api', use: ['src/telemetry/**'] },
+  { name: '@opentelemetry/api', use: ['src/telemetry/**', 'src/service/telemetry/**'] },
+  { name: 'commander', use: ['src/service/cli/**'] },
+  { name: 'zod', use: ['src/service/config/**'] },
+  { name: 'yaml', use: ['src/service/config/**'] },
+  { name: 'pino', use: ['src/service/telemetry/**'] },
   { name: 'sinon', use: ['fakes/support.ts'] },
   { name: 'ts-morph', use: ['fakes/generate.ts', 'fakes/generator/**'] },
 ];

@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { constants } from 'node:os';
+
+import { ExitCode } from './cli/exit-code.ts';
+
+/** The lowest version of Node that the package supports, as in `engines` of `package.json`. */
+const lowestNode: readonly [major: number, minor: number] = [22, 19];
+
+function isSupported(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > lowestNode[0] || (major === lowestNode[0] && minor >= lowestNode[1]);
+}
+
+/** Runs the command line. The first signal aborts the command; a second one ends the process at once. */
+async function main(): Promise<number> {
+  if (!isSupported(process.versions.node)) {
+    process.stderr.write(`kubernetes-worker needs Node ${lowestNode.join('.')} or newer; this is ${process.version}\n`);
+    return ExitCode.Configuration;
+  }
+  const interrupt = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (interrupt.signal.aborted) process.exit(128 + constants.signals[signal]);
+    interrupt.abort(new Error(`interrupted by ${signal}`));
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  // Imported after the handlers are installed, and after the check of Node's version.
+  const { runCli } = await import('./cli/run-cli.ts');
+  return runCli(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    signal: interrupt.signal,
+  });
+}
+
+process.exitCode = await main();
