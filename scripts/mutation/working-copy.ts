@@ -93,7 +93,8 @@ export class WorkingCopy implements AsyncDisposable {
       ['node_modules/mocha/bin/mocha.js', '--bail', '--exit', ...choice, ...specs],
       {
         cwd: this.#folder,
-        env: { ...process.env, ...this.#environment() },
+        // What one run has compiled, the next one loads: the runs of a copy differ in one file.
+        env: { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, '.compile-cache'), ...this.#environment() },
         stdio: ['ignore', file.fd, file.fd],
         detached: true,
       },
