@@ -14,6 +14,7 @@ import { startEmbedded } from '../memory/embedded-child.ts';
 import { nodeRoom } from '../pods/node-room.ts';
 import { kubectl } from '../process/kubectl.ts';
 import { type CountedDatabase, countedDatabase } from '../reconcile/counted-database.ts';
+import { startKwokNode } from '../reconcile/kwok-node.ts';
 import { createPods } from '../reconcile/labelled-pods.ts';
 import { passCases } from '../reconcile/pass-report.ts';
 
@@ -27,6 +28,7 @@ export const benchmark: Benchmark = {
     pods: { value: '40', meaning: 'the number of volumes with pods on the embedded cluster; 0: none' },
     real: { value: '0', meaning: 'the number of pods on the cluster of KUBECONFIG; 0: none' },
     running: { value: 'room', meaning: 'how many of them run, at most as many as the nodes have room for' },
+    nodes: { value: 'real', meaning: 'the nodes of these pods: real, or kwok: a simulated node, which needs Go' },
     image: { value: 'registry.local/busybox:1', meaning: 'of the pods on the real cluster: with sh' },
     database: { value: 'pglite', meaning: 'the URL of an empty PostgreSQL database, or pglite: in this process' },
   },
@@ -98,20 +100,35 @@ async function realCases(
 ): Promise<readonly BenchCase[]> {
   const count = numberOf(setting('real'), 'real');
   if (count === 0) return [];
+  const nodes = setting('nodes');
+  if (nodes !== 'real' && nodes !== 'kwok') throw new UsageError('nodes: real or kwok');
   const kubeConfig = requireRealCluster();
-  const { accepted, present } = await nodeRoom(kubeConfig);
   const wanted = setting('running') === 'room' ? count : numberOf(setting('running'), 'running');
-  const running = Math.max(0, Math.min(count, wanted, accepted - present));
   const namespace = `${name}-${randomBytes(4).toString('hex')}`;
   await kubectl(['--kubeconfig', kubeConfig, 'create', 'namespace', namespace], () => undefined);
   opened.use(namespace, (each) =>
     kubectl(['--kubeconfig', kubeConfig, 'delete', 'namespace', each, '--wait=false'], () => undefined),
   );
+  const node =
+    nodes === 'kwok' ? opened.use(await startKwokNode(kubeConfig), (each) => each[Symbol.asyncDispose]()) : undefined;
+  const running = Math.min(count, wanted, node === undefined ? await freeRoom(kubeConfig) : count);
   const worker = await openWorker({ name: 'reconcile-real', kubeConfig, namespace }, counted, opened);
-  const shared = { workerName: 'reconcile-real', kubeConfig, namespace, image: setting('image'), graceSeconds };
-  const what = `${String(count)} real pods, of which ${String(running)} run and ${String(count - running)} never start`;
+  const shared = {
+    workerName: 'reconcile-real',
+    kubeConfig,
+    namespace,
+    image: setting('image'),
+    graceSeconds,
+    nodeName: node?.name,
+  };
+  const what = `${String(count)} pods on ${nodes} nodes, of which ${String(running)} run and ${String(count - running)} never start`;
   return passCases({ name: what, goalMs: (graceSeconds + 5) * 1_000, pairs: 1 }, worker, counted, async () => {
     await createPods({ ...shared, running, idle: count - running }, counted);
     return { deletedContainers: count, deletedPods: count };
   });
+}
+
+async function freeRoom(kubeConfig: string): Promise<number> {
+  const { accepted, present } = await nodeRoom(kubeConfig);
+  return Math.max(0, accepted - present);
 }

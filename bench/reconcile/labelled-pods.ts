@@ -14,6 +14,8 @@ export interface PodPlan {
   readonly idle: number;
   /** The grace period. Running pods ignore TERM, and end with it. */
   readonly graceSeconds: number;
+  /** The node of the pods that run. @defaultValue the scheduler chooses */
+  readonly nodeName?: string | undefined;
 }
 
 interface CreatedPod {
@@ -59,7 +61,7 @@ export async function createPods(plan: PodPlan, { query }: CountedDatabase): Pro
 
 async function createPod(
   cluster: ClientNodeCluster,
-  { workerName, image, graceSeconds }: PodPlan,
+  { workerName, image, graceSeconds, nodeName }: PodPlan,
   { installationId, isIdle }: { readonly installationId: string; readonly isIdle: boolean },
 ): Promise<CreatedPod> {
   const handle = randomUUID();
@@ -70,7 +72,7 @@ async function createPod(
     spec: {
       automountServiceAccountToken: false,
       terminationGracePeriodSeconds: graceSeconds,
-      ...(isIdle ? { nodeSelector: { 'kubernetes.io/hostname': 'none' } } : {}),
+      ...(isIdle ? { nodeSelector: { 'kubernetes.io/hostname': 'none' } } : nodeName === undefined ? {} : { nodeName }),
       containers: [{ name: 'main', image, command: ['sh', '-c', "trap '' TERM; while true; do sleep 1; done"] }],
     },
   });

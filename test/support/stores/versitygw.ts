@@ -12,7 +12,7 @@ import { createCertificates } from '../../../src/embedded/server/certificates.ts
 import type { S3StoreOptions } from '../../../src/runtime/s3-store-options.ts';
 
 const run = promisify(execFile);
-const build = fileURLToPath(new URL('../../../hack/tools/versitygw/build', import.meta.url));
+const build = fileURLToPath(new URL('../../../hack/tools/build', import.meta.url));
 
 /** The key of the server's root account. */
 export interface ServerKey {
@@ -36,7 +36,7 @@ export async function versitygwProgram(): Promise<{ readonly path: string } | { 
     () => false,
   );
   if (!hasGo) return { missing: 'go is not installed, which builds the S3 server' };
-  const { stdout } = await run(build);
+  const { stdout } = await run(build, ['versitygw']);
   return { path: stdout.trim() };
 }
 
