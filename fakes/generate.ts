@@ -10,6 +10,7 @@ import { fakeOf, header } from './generator/fake-of.ts';
 /** The interfaces to fake: contracts and ports, never plain data. */
 const faked = [
   'ArchiveRepository',
+  'ArchiveStore',
   'Artifact',
   'ArtifactStore',
   'CacheRepository',

@@ -14,6 +14,7 @@ describe('a fake', () => {
       'FakeProcess',
       'FakeVolume',
       'FakeArtifact',
+      'FakeArchiveStore',
       'FakeArtifactStore',
       'FakeCacheRepository',
       'FakeContainerRepository',
