@@ -40,6 +40,7 @@ export class FakeContainer implements Container {
       throw new UnstubbedCallError('FakeContainer', 'describe');
     },
   );
+  readonly mounts: StubOf<Container['mounts']> = stubOf<Container['mounts']>('FakeContainer.mounts', async () => []);
   readonly properties: StubOf<Container['properties']> = stubOf<Container['properties']>(
     'FakeContainer.properties',
     async () => ({}),

@@ -7,7 +7,7 @@ import type { ProcessInfo, ProcessOutcome } from './process-info.ts';
 import type { ContainerLimits, ContainerRequests } from './resources.ts';
 import type { SecretKey, SecretMount } from './secrets.ts';
 import type { SidecarSpec } from './sidecar.ts';
-import type { Artifact } from './volume.ts';
+import type { Artifact, VolumeMount } from './volume.ts';
 
 /**
  * Identifies what keeps a container alive, in the host's own terms: for example
@@ -344,6 +344,20 @@ export interface Container {
    * the call or does not answer
    */
   describe(options?: AbortOptions): Promise<ContainerDescription>;
+  /**
+   * Returns the volumes of the container and where they are mounted, as `findOrCreateContainer` does:
+   * also for a container that was looked up. It reads the database only.
+   *
+   * @example
+   * ```ts
+   * for (const { mountPath, volume } of await container.mounts())
+   *   console.log(mountPath, (await volume.status()).sizeBytes);
+   * ```
+   *
+   * @throws ContainerDisappearedError if the container's row no longer exists
+   * @throws RepositoryUnavailableError if the database does not answer
+   */
+  mounts(options?: AbortOptions): Promise<readonly VolumeMount[]>;
   /**
    * Returns the properties that the host has stored with the container. They are deleted together
    * with the container's row.

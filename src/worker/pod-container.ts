@@ -17,6 +17,7 @@ import type { ContainerDescription } from '../runtime/container-description.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties, RunOptions } from '../runtime/process.ts';
 import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
+import type { VolumeMount } from '../runtime/volume.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import { attachOptions, processIO, processSpec, runOptions } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
@@ -53,6 +54,8 @@ export interface PodContainerComponents {
   /** How long the mark of a hijack protects the container from the reaper, in milliseconds. */
   readonly hijackGraceMs: number;
   readonly outputs: ResultComponents['outputs'];
+  /** Returns the volumes of the container. Empty if its row no longer exists. */
+  readonly mounts: (handle: string, options: AbortOptions) => Promise<readonly VolumeMount[]>;
   readonly emit: EmitEvent;
 }
 
@@ -160,6 +163,16 @@ export class PodContainer implements Container {
     const uid = pod?.metadata?.uid;
     if (pod === undefined || uid === undefined || uid !== (this.#record.podUid ?? uid)) throw this.#disappeared();
     return describePod(pod, await cluster.podEvents(this.podName, uid, options));
+  }
+
+  async mounts(options: AbortOptions = {}): Promise<readonly VolumeMount[]> {
+    checkShape('options', abortOptions, options);
+    const { mounts, containers } = this.#components;
+    const found = await mounts(this.handle, options);
+    if (found.length > 0) return found;
+    const record = await containers.lookup(this.#record.workerName, this.handle, options);
+    if (record === undefined) throw this.#disappeared();
+    return found;
   }
 
   async properties(options: AbortOptions = {}): Promise<Properties> {

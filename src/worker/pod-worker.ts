@@ -211,10 +211,9 @@ export class PodWorker implements Worker {
       (signal) => findOrCreateContainer(requested, components, { signal }),
       options,
     );
-    const volumes = await repository.containers.volumesOf(container.handle, options);
     return {
       container: this.#container(container, { isLookedUp: false, podIsMissing: false }),
-      mounts: volumes.map((record) => this.#mount(record)),
+      mounts: await this.#mounts(container.handle, options),
       created,
     };
   }
@@ -525,6 +524,11 @@ export class PodWorker implements Worker {
     });
   }
 
+  async #mounts(handle: string, options: AbortOptions): Promise<readonly VolumeMount[]> {
+    const volumes = await this.#components.repository.containers.volumesOf(handle, options);
+    return volumes.map((record) => this.#mount(record));
+  }
+
   #mount(record: VolumeRecord): VolumeMount {
     const { kind, mountPath = '', name } = record;
     if (kind === 'artifact')
@@ -552,6 +556,7 @@ export class PodWorker implements Worker {
       logger,
       hijackGraceMs,
       outputs: saverOf(record, this.#outputs, this.#taskCaches),
+      mounts: (handle, options) => this.#mounts(handle, options),
       emit: events.emit,
     });
   }

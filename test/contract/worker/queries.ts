@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import type { Container, ContainerOwner, ContainerQuery, Worker } from '../../../src/index.ts';
+import type { Container, ContainerOwner, ContainerQuery, VolumeMount, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { Collector, makeContainer, newOwner, sh, type WorkerSetup, withoutTimes } from './setup.ts';
 
@@ -33,6 +33,14 @@ export function describeQueries(setup: () => WorkerSetup): void {
       expect(found).to.include({ handle: container.handle, podName: container.podName });
       expect((await sh(found, 'echo found')).stdout).to.equal('found\n');
       expect(await restarted.findContainer(newOwner())).to.equal(undefined);
+    });
+
+    it('has the mounts of its creation', async () => {
+      const shown = (mounts: readonly VolumeMount[]): unknown =>
+        mounts.map(({ kind, mountPath, name, volume }) => [kind, mountPath, name, volume.handle]);
+      const created = await container.mounts();
+      expect(created.map(({ kind, mountPath }) => [kind, mountPath])).to.deep.equal([['dir', '/tmp/build/test']]);
+      expect(shown(await found.mounts())).to.deep.equal(shown(created));
     });
 
     it('is listed with the facts of its row', async () => {

@@ -60,6 +60,23 @@ describe('PodContainer.describe', () => {
   });
 });
 
+describe('PodContainer.mounts', () => {
+  const containerOf = (row: ContainerRecord | undefined): PodContainer =>
+    new PodContainer(record, { isLookedUp: true, podIsMissing: false }, {
+      containers: { lookup: async () => row },
+      mounts: async () => [],
+    } as unknown as PodContainerComponents);
+
+  it('is empty for a container without volumes', async () => {
+    expect(await containerOf(record).mounts()).to.deep.equal([]);
+  });
+
+  it('rejects with CONTAINER_DISAPPEARED if the row no longer exists', async () => {
+    const disappeared = { code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'box' };
+    expect(await rejection(containerOf(undefined).mounts())).to.include(disappeared);
+  });
+});
+
 describe('PodContainer.run of a started id', () => {
   const spec = { id: 'x', path: 'make' };
   let pod: ScriptedPod;
