@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { constants } from 'node:os';
 
+import { InterruptedError } from './cli/cli-error.ts';
 import { ExitCode } from './cli/exit-code.ts';
 
 /** The lowest version of Node that the package supports, as in `engines` of `package.json`. */
@@ -20,7 +21,7 @@ async function main(): Promise<number> {
   const interrupt = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (interrupt.signal.aborted) process.exit(128 + constants.signals[signal]);
-    interrupt.abort(new Error(`interrupted by ${signal}`));
+    interrupt.abort(new InterruptedError(signal));
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   // Imported after the handlers are installed, and after the check of Node's version.

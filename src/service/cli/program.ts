@@ -26,9 +26,15 @@ export function createProgram(context: CliContext, setExitCode: SetExitCode): Co
     .showSuggestionAfterError();
   for (const define of commands) {
     const command = define(context, setExitCode);
-    program.addCommand(command.copyInheritedSettings(program));
+    inheritSettings(command, program);
+    program.addCommand(command);
   }
   return program;
+}
+
+function inheritSettings(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inheritSettings(child, command);
 }
 
 function versionOfPackage(): string {
