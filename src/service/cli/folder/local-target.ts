@@ -1,0 +1,115 @@
+import { lstat, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+
+import { unpackArchive } from './unpack-archive.ts';
+
+/** A target that cannot be written, as the command's user has given it. */
+export class TargetError extends Error {
+  override readonly name: string = 'TargetError';
+}
+
+/** What was at the target could not be moved back to its place. */
+class NotRestoredError extends TargetError {
+  override readonly name = 'NotRestoredError';
+}
+
+export interface TargetOptions {
+  /** Whether what exists at the target is replaced. */
+  readonly force: boolean;
+}
+
+/**
+ * Unpacks an archive at a path of this machine: the content of a folder becomes the content of a
+ * folder, and one file becomes a file. The content goes to a hidden folder beside the target first,
+ * and to its place by renames when the archive has been read to its end. After a failure the target
+ * is as it was, and nothing else is left.
+ *
+ * @throws TargetError if the target exists, unless it is an empty folder or `force` is set
+ */
+export async function unpackTo(
+  target: string,
+  open: () => Promise<AsyncIterable<Uint8Array>>,
+  { force }: TargetOptions,
+): Promise<void> {
+  const path = resolve(target);
+  const existing = await kindAt(path);
+  const isFolder = existing === 'folder';
+  if (!force && existing !== undefined && !(isFolder && (await readdir(path)).length === 0))
+    throw new TargetError(`${target} exists: use --force to replace it`);
+  const beside = isFolder ? path : await folderOf(path, target);
+  const work = await mkdtemp(join(beside, `.${basename(path)}.kubernetes-worker-`));
+  try {
+    // The work folder is private. Its content has the permissions of a new folder.
+    const content = join(work, 'content');
+    await mkdir(content);
+    const { single } = await unpackArchive(await open(), content);
+    if (isFolder) await replaceContent(path, content, work, single);
+    else if (single !== undefined && !target.endsWith('/'))
+      await rename(pathIn(content, Buffer.from(single, 'latin1')), path);
+    else if (existing === undefined) await rename(content, path);
+    else throw new TargetError(`${target} is a file, and the source is a folder`);
+  } catch (error) {
+    if (!(error instanceof NotRestoredError)) await rm(work, { recursive: true, force: true });
+    throw error;
+  }
+  await rm(work, { recursive: true, force: true });
+}
+
+/**
+ * Moves new content into a folder, and what was there into the work folder within it; of one file
+ * only the entry of the same name. Moves everything back if a rename fails.
+ */
+async function replaceContent(path: string, content: string, work: string, single: string | undefined): Promise<void> {
+  const old = join(work, 'old');
+  await mkdir(old);
+  const present = (await readdir(path, bytes)).filter((name) => name.toString() !== basename(work));
+  const replaced = single === undefined ? present : present.filter((name) => name.toString('latin1') === single);
+  const moves = [
+    ...replaced.map((name) => [pathIn(path, name), pathIn(old, name)] as const),
+    ...(await readdir(content, bytes)).map((name) => [pathIn(content, name), pathIn(path, name)] as const),
+  ];
+  const done: (readonly [Buffer, Buffer])[] = [];
+  try {
+    for (const [from, to] of moves) {
+      await rename(from, to);
+      done.push([from, to]);
+    }
+  } catch (error) {
+    await restore(done, old);
+    throw error;
+  }
+}
+
+async function restore(done: readonly (readonly [Buffer, Buffer])[], old: string): Promise<void> {
+  try {
+    for (const [from, to] of done.toReversed()) await rename(to, from);
+  } catch (error) {
+    throw new NotRestoredError(`the earlier content of the target is in ${old}`, { cause: error });
+  }
+}
+
+const bytes = { encoding: 'buffer' } as const;
+
+function pathIn(folder: string, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${folder}/`), name]);
+}
+
+/** Returns the folder that a target is in. @throws TargetError if there is none */
+export async function folderOf(path: string, target: string): Promise<string> {
+  const folder = dirname(path);
+  if ((await kindAt(folder)) !== 'folder') throw new TargetError(`${target} is in a folder that does not exist`);
+  return folder;
+}
+
+/** Returns what is at a path, `undefined` if it is nothing. A link counts as what it leads to. */
+export async function kindAt(path: string): Promise<'folder' | 'file' | undefined> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (!found.isSymbolicLink()) return found.isDirectory() ? 'folder' : 'file';
+  return (await readdir(path).then(
+    () => true,
+    () => false,
+  ))
+    ? 'folder'
+    : 'file';
+}
