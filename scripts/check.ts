@@ -7,6 +7,7 @@ const checks: readonly (readonly [name: string, command: string])[] = [
   ['types of tests, examples, bench and scripts', 'tsc -p test/tsconfig.json'],
   ['lint and import rules', 'eslint . --max-warnings 0'],
   ['fakes are up to date', 'node fakes/generate.ts --check'],
+  ['reference of the configuration is up to date', 'node scripts/config-reference.ts --check'],
   ['unused code and dependencies', 'knip --no-progress'],
   ['API report', 'node scripts/api-report.ts'],
   ['package.json', 'publint --strict --pack false'],

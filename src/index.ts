@@ -1,5 +1,6 @@
 export { type AgentConfigMapOptions, agentConfigMap } from './agent-manifest.ts';
 export { artifactOfFiles, type FileContent, type FilesArtifactOptions } from './artifacts/files-artifact.ts';
+export { checkWorkerOptions } from './check-worker-options.ts';
 export { KubernetesWorkerError } from './errors/base.ts';
 export { ClosedError, InvalidSpecError } from './errors/caller.ts';
 export {

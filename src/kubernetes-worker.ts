@@ -43,7 +43,13 @@ import { OpenStreams } from './worker/retention/open-streams.ts';
 import { composeCaches } from './worker-caches.ts';
 import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
-import { checkOptions, type KubernetesWorkerOptions, keepingOf, withDefaults } from './worker-options.ts';
+import {
+  checkOptions,
+  defaultVolumeImage,
+  type KubernetesWorkerOptions,
+  keepingOf,
+  withDefaults,
+} from './worker-options.ts';
 import { composeRegistrar } from './worker-registrar.ts';
 import { composeStores } from './worker-stores.ts';
 import { temporaryVolumes } from './worker-volumes.ts';
@@ -51,7 +57,6 @@ import { temporaryVolumes } from './worker-volumes.ts';
 /** The time between two searches for keys without an archive. */
 const defaultSweepMs = 6 * 60 * 60 * 1000;
 
-const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
 const defaultStallMs = 120_000;
 
 /**

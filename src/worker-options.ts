@@ -227,6 +227,9 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** The image of pods without a program of their own. */
+export const defaultVolumeImage = 'registry.k8s.io/pause:3.10';
+
 /** The maximum that the agent keeps of a download to send it again. */
 const maxWindowBytes = 16 * 1024 * 1024;
 

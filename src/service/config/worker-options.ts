@@ -1,0 +1,140 @@
+import type {
+  Database,
+  KubernetesWorkerOptions,
+  PodOptions,
+  S3Credentials,
+  S3StoreOptions,
+  StoresOptions,
+} from '../../index.ts';
+import { checkedByLibrary } from './checked-by-library.ts';
+import type { ServiceConfig } from './config.ts';
+import { ConfigError } from './config-error.ts';
+import { hasPassword, withPassword } from './database-url.ts';
+import { readSecretFile } from './secret-file.ts';
+import type { S3Section } from './sections/stores.ts';
+
+/** What the options have beside the configuration. */
+export interface WorkerExtras
+  extends Pick<KubernetesWorkerOptions, 'signal' | 'mask' | 'logger' | 'clock' | 'kubeConfig' | 'migrate'> {
+  /** Used instead of the database of the configuration. */
+  readonly database?: Database | undefined;
+  /** Whether the worker sends heartbeats and reaps by itself. @defaultValue false */
+  readonly loops?: boolean | undefined;
+}
+
+/**
+ * Returns the options of the worker. Reads the files with secrets.
+ *
+ * @throws ConfigError if a file with a secret cannot be read, if there is no database, or if the library
+ *   refuses an option; it names the key
+ */
+export async function workerOptionsOf(
+  config: ServiceConfig,
+  extras: WorkerExtras = {},
+): Promise<KubernetesWorkerOptions> {
+  const database = extras.database ?? (await databaseUrlOf(config));
+  const options = plainOptionsOf(config, { ...extras, database });
+  const { s3 } = config.stores;
+  if (s3 === undefined) return checkedByLibrary(options);
+  const stores = { ...options.stores, s3: await s3OptionsOf(s3) };
+  return checkedByLibrary({ ...options, stores });
+}
+
+/**
+ * Checks what the library checks, without the files with secrets.
+ *
+ * @throws ConfigError if there is no database, or if the library refuses an option; it names the key
+ */
+export async function checkWorkerConfig(config: ServiceConfig): Promise<void> {
+  requireDatabase(config);
+  await checkedByLibrary(plainOptionsOf(config, { database: 'postgres://checked-when-it-is-opened/' }));
+}
+
+/** Returns the options without what is in files. */
+export function plainOptionsOf(
+  config: ServiceConfig,
+  { database, loops = false, ...extras }: WorkerExtras & { readonly database: Database },
+): KubernetesWorkerOptions {
+  const { worker, limits, caches, retention } = config;
+  const { timeToLiveMs: cacheTimeToLiveMs, ...cacheLimits } = caches;
+  const { finishedOwnerTtlMs, ...kept } = retention;
+  const { kubeconfig, ...ofWorker } = worker;
+  return {
+    ...ofWorker,
+    ...limits,
+    kubeConfig: kubeconfig,
+    transfers: config.transfers,
+    artifactTimeToLiveMs: config.artifacts.timeToLiveMs,
+    cacheTimeToLiveMs,
+    caches: cacheLimits,
+    finishedOwnerTtlMs,
+    retention: kept,
+    stores: storesOf(config),
+    // The library checks the objects of Kubernetes.
+    pods: config.pods as PodOptions,
+    images: config.images,
+    migrate: config.database.migrate,
+    ...(loops && { reapEveryMs: config.reaper.everyMs, heartbeatEveryMs: config.registrar.heartbeatEveryMs }),
+    ...withoutUndefined(extras),
+    database,
+  };
+}
+
+function withoutUndefined<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function storesOf({ stores: { pvc, s3, ...choice } }: ServiceConfig): StoresOptions {
+  return {
+    ...choice,
+    ...(pvc !== undefined && { pvc }),
+    ...(s3 !== undefined && { s3: plainS3OptionsOf(s3) }),
+  };
+}
+
+function plainS3OptionsOf(s3: S3Section): S3StoreOptions {
+  const { accessKeyIdFile: _id, secretAccessKeyFile: _secret, sessionTokenFile: _token, caFile: _ca, ...options } = s3;
+  return options;
+}
+
+async function s3OptionsOf(s3: S3Section): Promise<S3StoreOptions> {
+  const { accessKeyIdFile, secretAccessKeyFile, sessionTokenFile, caFile } = s3;
+  const ca = caFile === undefined ? undefined : await readSecretFile('stores.s3.caFile', caFile);
+  const options = { ...plainS3OptionsOf(s3), ...(ca !== undefined && { ca }) };
+  if (accessKeyIdFile === undefined || secretAccessKeyFile === undefined) return options;
+  const credentials = async (): Promise<S3Credentials> => ({
+    accessKeyId: await readSecretFile('stores.s3.accessKeyIdFile', accessKeyIdFile),
+    secretAccessKey: await readSecretFile('stores.s3.secretAccessKeyFile', secretAccessKeyFile),
+    ...(sessionTokenFile !== undefined && {
+      sessionToken: await readSecretFile('stores.s3.sessionTokenFile', sessionTokenFile),
+    }),
+  });
+  // A missing file is reported now, and not by the first step. The library reads again when the server
+  // refuses the keys.
+  await credentials();
+  return { ...options, credentials };
+}
+
+/** @throws ConfigError if there is no database, or if a file cannot be read */
+async function databaseUrlOf(config: ServiceConfig): Promise<string> {
+  requireDatabase(config);
+  const { url, urlFile = '', passwordFile } = config.database;
+  const whole = url ?? (await readSecretFile('database.urlFile', urlFile));
+  if (passwordFile === undefined) return whole;
+  if (hasPassword(whole))
+    throw new ConfigError([
+      { path: 'database.passwordFile', problem: 'cannot be combined with a password in the URL of database.urlFile' },
+    ]);
+  return withPassword(whole, await readSecretFile('database.passwordFile', passwordFile));
+}
+
+/** @throws ConfigError if there is no database */
+function requireDatabase({ database: { url, urlFile } }: ServiceConfig): void {
+  if (url !== undefined || urlFile !== undefined) return;
+  throw new ConfigError([
+    {
+      path: 'database.url',
+      problem: 'is missing: set database.url or database.urlFile in the file, or the variable KW_DATABASE_URL',
+    },
+  ]);
+}
