@@ -84,6 +84,14 @@ export class FakeWorker implements Worker {
   readonly invalidateResourceCache: StubOf<Worker['invalidateResourceCache']> = stubOf<
     Worker['invalidateResourceCache']
   >('FakeWorker.invalidateResourceCache', async () => false);
+  readonly leadership: StubOf<Worker['leadership']> = stubOf<Worker['leadership']>('FakeWorker.leadership', () => {
+    throw new UnstubbedCallError('FakeWorker', 'leadership');
+  });
+  readonly stopControllers: StubOf<Worker['stopControllers']> = stubOf<Worker['stopControllers']>(
+    'FakeWorker.stopControllers',
+    async () => {},
+  );
+  readonly probe: StubOf<Worker['probe']> = stubOf<Worker['probe']>('FakeWorker.probe', async () => []);
   readonly events: StubOf<Worker['events']> = stubOf<Worker['events']>('FakeWorker.events', () => emptyAsyncIterable());
   readonly info: StubOf<Worker['info']> = stubOf<Worker['info']>('FakeWorker.info', async () => {
     throw new UnstubbedCallError('FakeWorker', 'info');

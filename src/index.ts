@@ -332,6 +332,12 @@ export type {
   Worker,
 } from './runtime/worker.ts';
 export type {
+  DependencyState,
+  Leadership,
+  LeadershipRole,
+  WorkerControllers,
+} from './runtime/worker-controllers.ts';
+export type {
   ArtifactExpired,
   CacheNotSaved,
   CapacityReleased,

@@ -3,8 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { AgentClientOptions } from './agent-client/agent-client.ts';
 import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
 import { checkWorker } from './checks/check-worker.ts';
-import { KeySweepLoop } from './controllers/key-sweep-loop.ts';
-import { ReapLoop } from './controllers/reap-loop.ts';
+import { probeWorker } from './checks/probe-worker.ts';
 import { Reaper } from './controllers/reaper.ts';
 import { EventHub } from './events/event-hub.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
@@ -41,6 +40,7 @@ import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 import { OpenStreams } from './worker/retention/open-streams.ts';
 import { composeCaches } from './worker-caches.ts';
+import { Controllers } from './worker-controllers.ts';
 import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
 import {
@@ -189,6 +189,7 @@ function compose(
     clock,
     emit,
   });
+  const reapSoon = (): void => controllers.reapSoon();
   const { volumeImage: image } = settings;
   const podStore = new PodStore({ workerName: name, agents, launcher, pods, remover, podName, image });
   const storage = composeStores(options.stores ?? {}, {
@@ -207,7 +208,7 @@ function compose(
     stallMs: options.transfers?.stallTimeoutMs ?? defaultStallMs,
     clock,
     logger,
-    reapSoon: () => reapLoop?.hurry(),
+    reapSoon,
   });
   const { archives, archiveStores, saving } = storage;
   const pullSecrets = podOptions.imagePullSecrets ?? [];
@@ -259,36 +260,28 @@ function compose(
     newId: randomUUID,
     emit,
   });
-  const { reapEveryMs: everyMs } = options;
-  const reapLoop =
-    everyMs === undefined
-      ? undefined
-      : new ReapLoop({
-          workerName: name,
-          reaper,
-          workers: repository.workers,
-          everyMs,
-          holder: randomUUID(),
-          clock,
-          logger,
-        });
-  reapLoop?.start();
-  const sweepEveryMs = options.stores?.sweepEveryMs ?? defaultSweepMs;
-  const sweepLoop =
-    everyMs === undefined || archiveStores.size === 0
-      ? undefined
-      : new KeySweepLoop({ workerName: name, reaper, everyMs: sweepEveryMs, clock, logger });
-  sweepLoop?.start();
+  const probed = new Map<string, Pick<ArtifactStore, 'name' | 'probe'>>([...stores, ...archiveStores]);
   const { registrar, heartbeats } = composeRegistrar({
     workerName: name,
     states: repository.workerStates,
     cluster,
-    stores: new Map<string, Pick<ArtifactStore, 'name' | 'probe'>>([...stores, ...archiveStores]),
+    stores: probed,
     everyMs: options.heartbeatEveryMs,
     clock,
     logger,
   });
-  const reapSoon = (): void => reapLoop?.hurry();
+  const controllers = Controllers.start({
+    workerName: name,
+    repository,
+    reaper,
+    reapEveryMs: options.reapEveryMs,
+    sweepEveryMs: archiveStores.size === 0 ? undefined : (options.stores?.sweepEveryMs ?? defaultSweepMs),
+    heartbeats,
+    leaderElection: options.leaderElection ?? false,
+    newId: randomUUID,
+    clock,
+    logger,
+  });
   const streams = new OpenStreams({ streams: repository.streams, newId: randomUUID, clock, logger, reapSoon });
   const temporary = temporaryVolumes({
     workerName: name,
@@ -315,7 +308,7 @@ function compose(
     logger,
   });
   const close = async (): Promise<void> => {
-    await Promise.all([reapLoop?.close(), sweepLoop?.close(), heartbeats?.close()]);
+    await controllers.stop();
     preflight?.close();
     watch.close();
     agents.close();
@@ -346,6 +339,9 @@ function compose(
     reapSoon,
     registrar,
     remover,
+    controllers,
+    probe: (probing) =>
+      probeWorker({ workerName: name, states: repository.workerStates, cluster, stores: probed }, probing),
     check: (checking) =>
       checkWorker(
         {

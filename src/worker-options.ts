@@ -213,6 +213,16 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    */
   readonly heartbeatEveryMs?: number | undefined;
   /**
+   * Whether one of the objects with this option runs the passes, heartbeats and sweeps of all of
+   * them, with its own `reapEveryMs` and `heartbeatEveryMs`. A lease in the database names it. When
+   * it dies, another one leads within 15 seconds; when it closes, within about a second. Objects of
+   * a worker without this option run their own, beside the leader, and do no harm. An object with
+   * neither period relies on those that have one.
+   *
+   * @defaultValue false: every object runs its own
+   */
+  readonly leaderElection?: boolean | undefined;
+  /**
    * Returns a text without its secrets. The library applies it to what comes from the cluster and
    * may quote the output of a command: `PodError.detail`, `PodError.diagnostics`, and what it
    * writes to `stderr` about pods. It receives whole texts before they are shortened. If it throws,

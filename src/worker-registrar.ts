@@ -11,15 +11,14 @@ interface WorkerRegistrarComponents extends Omit<RegistrarComponents, 'expiresIn
 /** The assumed time between the heartbeats of a host that sends them itself. */
 const usualPeriodMs = 30_000;
 
-/** Composes the registrar of a worker, and starts its heartbeats if the host wants them. */
+/** Composes the registrar of a worker, and what sends its heartbeats if the host wants them. */
 export function composeRegistrar({ everyMs, clock, ...components }: WorkerRegistrarComponents): {
   readonly registrar: Registrar;
-  readonly heartbeats: HeartbeatLoop | undefined;
+  readonly heartbeats: () => HeartbeatLoop | undefined;
 } {
   const { workerName, logger } = components;
   const registrar = new Registrar({ ...components, expiresInMs: heartbeatExpiryMs(everyMs ?? usualPeriodMs) });
-  const heartbeats =
+  const heartbeats = (): HeartbeatLoop | undefined =>
     everyMs === undefined ? undefined : new HeartbeatLoop({ workerName, registrar, everyMs, clock, logger });
-  heartbeats?.start();
   return { registrar, heartbeats };
 }

@@ -1,9 +1,11 @@
+import { InvalidSpecError } from '../errors/caller.ts';
 import { ForbiddenError } from '../errors/cluster.ts';
 import type { EmitEvent } from '../events/emit-event.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { handleOf } from '../kubernetes/pod-spec/labels.ts';
 import type { VolumePlace } from '../repository/placement-queries.ts';
 import type { Repository } from '../repository/repository.ts';
+import { reservedKindPrefix } from '../repository/reservation-repository.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type {
   ArtifactLocality,
@@ -108,6 +110,8 @@ export class Placement {
   ): Promise<Reservation | undefined> {
     const { workerName, repository, emit } = this.#components;
     const { reservations } = repository;
+    if (kind.startsWith(reservedKindPrefix))
+      throw new InvalidSpecError('kind', `begins with ${reservedKindPrefix}, which is for the library's own kinds`);
     const key = { workerName, kind, id };
     const expiresAt = await reservations.reserve({ ...key, limit, ttlMs }, options);
     return expiresAt === undefined ? undefined : new LeasedReservation(key, { expiresAt, ttlMs, reservations, emit });
@@ -115,7 +119,8 @@ export class Placement {
 
   async reservations(options: AbortOptions): Promise<readonly ReservationCount[]> {
     const { workerName, repository } = this.#components;
-    return await repository.reservations.count(workerName, options);
+    const counts = await repository.reservations.count(workerName, options);
+    return counts.filter(({ kind }) => !kind.startsWith(reservedKindPrefix));
   }
 
   /** A pod of the same name may belong to a later container. */

@@ -1,6 +1,9 @@
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ReservationCount } from '../runtime/placement.ts';
 
+/** Kinds with this prefix are the library's own. Hosts reserve and count none of them. */
+export const reservedKindPrefix = 'kubernetes-worker/';
+
 /**
  * Identifies a reservation.
  *
@@ -39,6 +42,8 @@ export interface ReservationRepository {
    * `limit` reservations of the kind live. Renews the reservation of this ID if it lives.
    *
    * Concurrent callers with one limit never have more reservations than it.
+   *
+   * @throws InvalidSpecError of `workerName` if the worker has no row
    */
   reserve(reservation: NewReservation, options?: AbortOptions): Promise<Date | undefined>;
   /** Extends a living reservation, from now on. Returns `undefined` if it does not live. */

@@ -13,6 +13,7 @@ import type { ReapOptions, ReapResult } from './reap-result.ts';
 import type { WorkerRetention } from './retention.ts';
 import type { StepProgress } from './step-progress.ts';
 import type { Volume, VolumeMount } from './volume.ts';
+import type { WorkerControllers } from './worker-controllers.ts';
 import type { WorkerEvents } from './worker-events.ts';
 import type { WorkerLifecycle } from './worker-lifecycle.ts';
 
@@ -177,6 +178,7 @@ export interface Worker
   extends AsyncDisposable,
     WorkerArtifacts,
     WorkerCaches,
+    WorkerControllers,
     WorkerEvents,
     WorkerLifecycle,
     WorkerPlacement,

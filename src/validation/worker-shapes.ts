@@ -115,6 +115,7 @@ export const workerOptions: v.GenericSchema = v.object({
   retention: v.optional(retention),
   reapEveryMs: optionalNumber,
   heartbeatEveryMs: optionalNumber,
+  leaderElection: optionalBoolean,
   mask: optionalFunction,
   logger: v.optional(withMethods('a logger with debug, info, warn and error', ['debug', 'info', 'warn', 'error'])),
   clock: v.optional(withMethods('a clock with now and sleep', ['now', 'sleep'])),

@@ -41,6 +41,7 @@ import type {
   OwnerFinishedOptions,
   Worker,
 } from '../runtime/worker.ts';
+import type { DependencyState, Leadership } from '../runtime/worker-controllers.ts';
 import type { EventsOptions, WorkerEvent } from '../runtime/worker-events.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
@@ -110,6 +111,8 @@ export interface PodWorkerComponents {
   /** Called when rows were marked for the reaper. */
   readonly reapSoon: () => void;
   readonly registrar: Registrar;
+  readonly controllers: { readonly leadership: Leadership; stop(): Promise<void> };
+  readonly probe: (options: AbortOptions) => Promise<readonly DependencyState[]>;
   readonly remover: Pick<PodRemover, 'delete'>;
   readonly check: (options: CheckOptions) => Promise<CheckReport>;
   readonly podName: ContainerCreationComponents['podName'];
@@ -394,6 +397,19 @@ export class PodWorker implements Worker {
     checkShape('query', usageQuery, query);
     checkShape('options', abortOptions, options);
     return await this.#open().repository.queries.usage(this.name, query, options);
+  }
+
+  leadership(): Leadership {
+    return this.#components.controllers.leadership;
+  }
+
+  async stopControllers(): Promise<void> {
+    await this.#components.controllers.stop();
+  }
+
+  async probe(options: AbortOptions = {}): Promise<readonly DependencyState[]> {
+    checkShape('options', abortOptions, options);
+    return await this.#open().probe(options);
   }
 
   async check(options: CheckOptions = {}): Promise<CheckReport> {

@@ -7,6 +7,7 @@ import { describeCacheRaces } from './describe-cache-races.ts';
 import { describeCaches } from './describe-caches.ts';
 import { describeContainerFacts } from './describe-container-facts.ts';
 import { describeContainers } from './describe-containers.ts';
+import { describeControllersLease } from './describe-controllers-lease.ts';
 import { describeDeleteAll } from './describe-delete-all.ts';
 import { describeFindOrInsert } from './describe-find-or-insert.ts';
 import { describeFinishedOwners } from './describe-finished-owners.ts';
@@ -40,6 +41,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeReapPlan(world);
     describeWorkerStates(world);
     describeReservations(world);
+    describeControllersLease(world);
     describeArtifactVolumes(world);
     describeVolumeStreams(world);
     describeKeptContainers(world);

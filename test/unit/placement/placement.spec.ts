@@ -203,6 +203,15 @@ describe('Placement', () => {
       sinon.assert.calledOnceWithMatch(reservations.reserve, { ...key, limit: 2, ttlMs: 1_000 });
     });
 
+    it('is refused, and not counted, for the kinds of the library itself', async () => {
+      const error = await rejection(placement.reserve({ ...request, kind: 'kubernetes-worker/x' }, {}));
+      expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field: 'kind' });
+      sinon.assert.notCalled(reservations.reserve);
+      const build = { kind: 'build', count: 2 };
+      reservations.count.resolves([build, { kind: 'kubernetes-worker/controllers', count: 1 }]);
+      expect(await placement.reservations({})).to.deep.equal([build]);
+    });
+
     it('is renewed for its time, until it has lapsed', async () => {
       reservations.reserve.resolves(new Date(1));
       const reservation = (await placement.reserve({ ...request, id: 'mine' }, {}))!;

@@ -129,6 +129,8 @@ export async function openReplica({
     images,
     hermetic: {} as HermeticGuard,
     privilegedTeams: [],
+    controllers: { leadership: { role: 'none', confirmedAt: undefined }, stop: async () => undefined },
+    probe: async () => [],
     stores,
     podStore,
     artifactStore: podStore.name,

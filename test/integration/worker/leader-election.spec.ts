@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'chai';
+
+import { makeContainer } from '../../contract/worker/setup.ts';
+import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+
+const image = 'busybox:1';
+const elected = { leaderElection: true, reapEveryMs: 86_400_000, heartbeatEveryMs: 86_400_000 };
+
+describe('a worker with leader election', function () {
+  this.timeout(20_000);
+  let world: EmbeddedWorker;
+
+  before(async () => {
+    world = await embeddedWorker(image);
+  });
+
+  after(async () => {
+    await world.close();
+  });
+
+  it('reaps for a host without loops, in the leader only, and passes on when the leader stops', async () => {
+    await using first = await world.setup.openWith(elected);
+    while (first.leadership().role !== 'leader') await sleep(10);
+    while ((await first.info()).heartbeatAt === undefined) await sleep(10);
+    await using second = await world.setup.openWith(elected);
+    while (second.leadership().role === 'unknown') await sleep(10);
+    expect(second.leadership().role).to.equal('follower');
+    expect(world.worker.leadership()).to.deep.equal({ role: 'none', confirmedAt: undefined });
+    expect(await world.worker.reservations()).to.deep.equal([]);
+    const { owner } = await makeContainer(world.worker, image);
+    await world.worker.ownerFinished(owner);
+    await first.stopControllers();
+    expect(first.leadership().role).to.equal('none');
+    // The new leader runs a pass at once.
+    while ((await first.listContainers()).containers.length > 0) await sleep(50);
+    expect(second.leadership().role).to.equal('leader');
+    expect((await first.probe()).map(({ name, ok }) => [name, ok])).to.deep.equal([
+      ['database', true],
+      ['api-server', true],
+    ]);
+  });
+});
