@@ -196,6 +196,16 @@ export interface AttachOptions extends AbortOptions {
    * @defaultValue only the result is stored
    */
   readonly resultProperties?: ((result: ProcessResult) => Properties | Promise<Properties>) | undefined;
+  /**
+   * Whether the attachment only reads, for people who look at a process that a host follows. It
+   * confirms no output, so that the pod keeps the output for the host. At the end of the process it
+   * saves no output volumes and stores no result, which `Process.wait` returns. It also leaves a
+   * process alone that a full disk blocks. Refused together with `ProcessIO.stdin` and
+   * `resultProperties`.
+   *
+   * @defaultValue false
+   */
+  readonly observe?: boolean | undefined;
 }
 
 /**
@@ -203,7 +213,7 @@ export interface AttachOptions extends AbortOptions {
  *
  * @public
  */
-export interface RunOptions extends AttachOptions {
+export interface RunOptions extends Omit<AttachOptions, 'observe'> {
   /**
    * What to do if the ID was started with another command.
    *

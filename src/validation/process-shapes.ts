@@ -51,9 +51,12 @@ const attachFields = {
   signal: optionalSignal,
   from: v.optional(position),
   resultProperties: optionalFunction,
-} satisfies FieldsOf<AttachOptions>;
+} satisfies FieldsOf<Omit<AttachOptions, 'observe'>>;
 
-export const attachOptions: v.GenericSchema = v.object(attachFields);
+export const attachOptions: v.GenericSchema = v.object({
+  ...attachFields,
+  observe: v.optional(v.boolean()),
+} satisfies FieldsOf<AttachOptions>);
 
 export const runOptions: v.GenericSchema = v.object({
   ...attachFields,

@@ -1,4 +1,5 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
+import { InvalidSpecError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { ProcessSpecChangedError } from '../errors/process.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
@@ -126,7 +127,9 @@ export class PodContainer implements Container {
     checkCall(io, options, attachOptions);
     checkProcessId('processId', processId);
     checkStdin('stdin', io.stdin, { isWhole: false });
-    const target: AttachTarget = { ...this.#target(processId, io, options), stdinFrom: 'here', hijack: false };
+    checkObserver(io, options);
+    const { observe } = options;
+    const target: AttachTarget = { ...this.#target(processId, io, options), stdinFrom: 'here', observe, hijack: false };
     try {
       if (this.#podIsMissing) throw this.#disappeared();
       return await PodProcess.attach(target, this.#components, options);
@@ -263,6 +266,13 @@ function checkCall(io: ProcessIO, options: AttachOptions, shape: typeof attachOp
   checkShape('io', processIO, io);
   checkShape('options', shape, options);
   checkOutput(io);
+}
+
+/** @throws InvalidSpecError */
+function checkObserver({ stdin }: ProcessIO, { observe = false, resultProperties }: AttachOptions): void {
+  if (!observe) return;
+  if (stdin !== undefined) throw new InvalidSpecError('observe', 'cannot be combined with io.stdin');
+  if (resultProperties !== undefined) throw new InvalidSpecError('observe', 'cannot be combined with resultProperties');
 }
 
 function checkProcessCall(processId: string, options: AbortOptions): void {

@@ -53,6 +53,8 @@ export interface AttachTarget extends ProcessTarget {
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly resultProperties: AttachOptions['resultProperties'];
+  /** Whether the attachment only reads. @defaultValue false */
+  readonly observe?: boolean | undefined;
   /** Whether the process is a hijack. Then its mark is set. */
   readonly hijack: boolean;
   /** In bytes, by the name of the pod container. */
@@ -132,7 +134,8 @@ export class PodProcess implements Process {
     const failed = (cause: unknown): void => {
       this.#fail(cause);
     };
-    this.#attachments = new ProcessAttachments({ target, io, from, stdinFrom: target.stdinFrom, failed }, components);
+    const { stdinFrom, observe } = target;
+    this.#attachments = new ProcessAttachments({ target, io, from, stdinFrom, observe, failed }, components);
     this.#sidecars = new SidecarLogs(
       { podName, writables: io.sidecars ?? {}, from: from === 'now' ? 'now' : 'start' },
       components,
@@ -249,6 +252,7 @@ export class PodProcess implements Process {
   async #conclude({ result, ends }: Ended, signal: AbortSignal): Promise<ProcessResult> {
     const source = this.#target;
     const { resultProperties } = source;
+    if (source.observe === true) return this.#resultOf(result, ends);
     let processResult: ProcessResult;
     try {
       processResult = this.#resultOf(result, ends);

@@ -21,6 +21,8 @@ export interface ProcessAttachmentsOptions {
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly stdinFrom: 'start' | 'here';
+  /** Whether the attachments acknowledge nothing and stop nothing. @defaultValue false */
+  readonly observe?: boolean | undefined;
   /**
    * Called when the process must not continue: a part of the input must not pass for all of it, and
    * a full disk does not empty itself.
@@ -200,7 +202,7 @@ export class ProcessAttachments {
       delivered: (attachment) => this.#onDelivered(attachment),
       stdin: (attachment, turn) => this.#feeder?.onTurn(attachment, turn),
       diskFull: (isFull) => {
-        if (isFull) this.#disk.begin();
+        if (isFull && this.#options.observe !== true) this.#disk.begin();
         else this.#disk.end();
         if (this.#attachment !== undefined) this.#acknowledge(this.#attachment);
       },
@@ -229,6 +231,7 @@ export class ProcessAttachments {
   }
 
   #acknowledge(attachment: Attachment): void {
+    if (this.#options.observe === true) return;
     const { position } = attachment;
     this.#acknowledgedBytes = position.stdoutBytes + position.stderrBytes;
     attachment.acknowledgeDurable(position);

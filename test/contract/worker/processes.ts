@@ -223,6 +223,27 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         expect(late.text).to.equal('late input\n');
       });
 
+      it('is observed to its end without a stored result, which the host of the process stores', async () => {
+        const id = randomUUID();
+        const process = await container.run({ id, path: 'sh', args: ['-c', 'read -r go; echo out; exit 6'] }, {});
+        await process[Symbol.asyncDispose]();
+        const seen = new Collector();
+        const observer = await container.attach(id, { stdout: seen }, { observe: true });
+        const { exitStatus } = await observer.wait();
+        expect([exitStatus, seen.text]).to.deep.equal([6, 'out\n']);
+        expect(await container.findProcess(id)).to.deep.equal({ id, state: 'ended' });
+        await (await container.attach(id, {})).wait();
+        expect((await container.findProcess(id))?.result?.exitStatus).to.equal(6);
+      });
+
+      it('is not observed with stdin or with properties of its result', async () => {
+        const refused = { code: 'KW_ERR_INVALID_SPEC', field: 'observe' };
+        const stdin = Readable.from([]);
+        expect(await rejection(container.attach('x', { stdin }, { observe: true }))).to.include(refused);
+        const resultProperties = (): Record<string, string> => ({});
+        expect(await rejection(container.attach('x', {}, { observe: true, resultProperties }))).to.include(refused);
+      });
+
       it('rejects if it was not started', async () => {
         expect(await rejection(container.attach('never-started', {}))).to.include({
           code: 'KW_ERR_PROCESS_NOT_FOUND',

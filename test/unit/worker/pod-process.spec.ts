@@ -510,4 +510,31 @@ describe('PodProcess', () => {
       expect(await waiting).to.include({ code: 'KW_ERR_DISK_FULL' });
     });
   });
+
+  context('when it is observed', () => {
+    it('returns its result, and stores nothing', async () => {
+      const stdout = new Collector();
+      const waiting = pod.follow({ stdout }, { observe: true }).wait();
+      await opened();
+      agent.data(1, 0, Buffer.from('out'));
+      await settle();
+      end({ exitStatus: 3 }, Buffer.from('out'));
+      expect((await waiting).exitStatus).to.equal(3);
+      expect(stdout.text).to.equal('out');
+      expect(pod.stored.size).to.equal(0);
+    });
+
+    it('acknowledges no output and stops no command, also on a full disk', async () => {
+      const waiting = pod.follow({ stdout: new Collector() }, { observe: true }).wait();
+      await opened();
+      agent.data(1, 0, Buffer.alloc(10));
+      agent.json('PROGRESS', { diskFull: true });
+      await settle();
+      await pod.setup.clock.advance(70_000);
+      expect(agent.frames.map(readWindow).filter(({ durable }) => durable)).to.deep.equal([]);
+      expect(agent.types).not.to.include('STOP');
+      end({}, Buffer.alloc(10));
+      expect((await waiting).exitStatus).to.equal(0);
+    });
+  });
 });
