@@ -88,6 +88,11 @@ export class FakeCluster implements Cluster {
     async () => '',
   );
   readonly may: StubOf<Cluster['may']> = stubOf<Cluster['may']>('FakeCluster.may', async () => false);
+  readonly reviewToken: StubOf<Cluster['reviewToken']> = stubOf<Cluster['reviewToken']>(
+    'FakeCluster.reviewToken',
+    async () => {},
+  );
+  readonly mayUser: StubOf<Cluster['mayUser']> = stubOf<Cluster['mayUser']>('FakeCluster.mayUser', async () => false);
   readonly execEndpoint: StubOf<Cluster['execEndpoint']> = stubOf<Cluster['execEndpoint']>(
     'FakeCluster.execEndpoint',
     async () => {

@@ -28,6 +28,12 @@ export class FakeVolumeRepository implements VolumeRepository {
     'FakeVolumeRepository.lookup',
     async () => {},
   );
+  readonly list: StubOf<VolumeRepository['list']> = stubOf<VolumeRepository['list']>(
+    'FakeVolumeRepository.list',
+    async () => {
+      throw new UnstubbedCallError('FakeVolumeRepository', 'list');
+    },
+  );
   readonly markReady: StubOf<VolumeRepository['markReady']> = stubOf<VolumeRepository['markReady']>(
     'FakeVolumeRepository.markReady',
     async () => {},

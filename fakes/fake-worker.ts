@@ -40,6 +40,12 @@ export class FakeWorker implements Worker {
       throw new UnstubbedCallError('FakeWorker', 'listContainers');
     },
   );
+  readonly listVolumes: StubOf<Worker['listVolumes']> = stubOf<Worker['listVolumes']>(
+    'FakeWorker.listVolumes',
+    async () => {
+      throw new UnstubbedCallError('FakeWorker', 'listVolumes');
+    },
+  );
   readonly lookupVolume: StubOf<Worker['lookupVolume']> = stubOf<Worker['lookupVolume']>(
     'FakeWorker.lookupVolume',
     async () => {},
@@ -126,6 +132,12 @@ export class FakeWorker implements Worker {
     async () => [],
   );
   readonly usage: StubOf<Worker['usage']> = stubOf<Worker['usage']>('FakeWorker.usage', async () => []);
+  readonly reviewToken: StubOf<Worker['reviewToken']> = stubOf<Worker['reviewToken']>(
+    'FakeWorker.reviewToken',
+    async () => {
+      throw new UnstubbedCallError('FakeWorker', 'reviewToken');
+    },
+  );
 
   constructor({ name = '' }: Partial<Pick<Worker, 'name'>> = {}) {
     this.name = name;

@@ -101,6 +101,7 @@ export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
 export type { ExecProtocol } from './exec/protocol-order.ts';
 export type {
   Cluster,
+  ClusterUser,
   ConfigMap,
   ConfigMapList,
   CreatePodOptions,
@@ -169,9 +170,7 @@ export type {
   ArchiveReference,
   ContainerRecord,
   ProcessResultRecord,
-  VolumeKind,
   VolumeRecord,
-  VolumeState,
 } from './repository/records.ts';
 export type { NewReservation, ReservationKey, ReservationRepository } from './repository/reservation-repository.ts';
 export type {
@@ -309,6 +308,7 @@ export type {
   UnschedulablePod,
   WaitingForQuota,
 } from './runtime/step-progress.ts';
+export type { ReviewedPermission, ReviewTokenOptions, TokenReview, WorkerTokens } from './runtime/token-review.ts';
 export type { TransferOptions } from './runtime/transfer-options.ts';
 export type {
   Artifact,
@@ -323,6 +323,7 @@ export type {
   VolumeMount,
   VolumeStatus,
 } from './runtime/volume.ts';
+export type { VolumeInfo, VolumeKind, VolumePage, VolumeQuery, VolumeState } from './runtime/volume-query.ts';
 export type {
   ContainerWithMounts,
   DeletePodNow,

@@ -187,6 +187,17 @@ export interface Cluster {
   /** Returns whether the credentials have a permission, as the API server's authorizer decides. */
   may(permission: Permission, options?: AbortOptions): Promise<boolean>;
   /**
+   * Returns the user of a token; `undefined` if the cluster does not accept it for one of the
+   * audiences, or without audiences for itself. Only a host that serves users of the cluster needs
+   * this call and its permission.
+   */
+  reviewToken(token: string, audiences: readonly string[], options?: AbortOptions): Promise<ClusterUser | undefined>;
+  /**
+   * Returns whether a user has a permission. Only a host that serves users of the cluster needs this
+   * call and its permission.
+   */
+  mayUser(user: ClusterUser, permission: Permission, options?: AbortOptions): Promise<boolean>;
+  /**
    * Returns an endpoint for an exec of this command, with credentials that are valid now.
    *
    * @throws CredentialsUnavailableError
@@ -276,6 +287,22 @@ export interface Permission {
   readonly name?: string | undefined;
   /** Whether the permission covers the whole cluster, instead of the namespace of the calls. */
   readonly isClusterWide: boolean;
+}
+
+/**
+ * A user, as the cluster's authenticator describes it.
+ *
+ * @public
+ */
+export interface ClusterUser {
+  /** The name of the user. */
+  readonly username: string;
+  /** The unique ID of the user. Absent if the authenticator has none. */
+  readonly uid?: string | undefined;
+  /** The groups of the user. */
+  readonly groups: readonly string[];
+  /** Further facts for the authorizer. */
+  readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
 import type { AbortOptions } from '../runtime/options.ts';
-import type { ContainerRecord, ProcessResultRecord, VolumeKind, VolumeRecord } from './records.ts';
+import type { VolumeKind } from '../runtime/volume-query.ts';
+import type { ContainerRecord, ProcessResultRecord, VolumeRecord } from './records.ts';
 
 /**
  * A container to insert, with its volumes. One statement inserts all rows, in state `creating`.

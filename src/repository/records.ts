@@ -1,19 +1,6 @@
 import type { ContainerMetadata, ContainerOwner } from '../runtime/container.ts';
 import type { ContainerState } from '../runtime/container-query.ts';
-
-/**
- * The state of a volume. `docs/database.md` shows the moves between states.
- *
- * @public
- */
-export type VolumeState = 'creating' | 'created' | 'failed' | 'destroying';
-
-/**
- * The purpose of a volume: how its container mounts it, or `artifact` for one without a container.
- *
- * @public
- */
-export type VolumeKind = 'dir' | 'input' | 'output' | 'cache' | 'artifact';
+import type { VolumeKind, VolumeState } from '../runtime/volume-query.ts';
 
 /**
  * A row of a container.

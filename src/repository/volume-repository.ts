@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../runtime/options.ts';
+import type { VolumePage, VolumeQuery } from '../runtime/volume-query.ts';
 import type { VolumeRecord } from './records.ts';
 
 /**
@@ -67,6 +68,14 @@ export interface VolumeRepository {
   markFailed(handle: string, options?: AbortOptions): Promise<void>;
   /** Returns the volume in any state, or `undefined` if it does not exist. */
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<VolumeRecord | undefined>;
+  /**
+   * Returns a page of the worker's volumes that match the query, in the order of their insertion. A
+   * volume that exists from the first page to the last is on exactly one of them, whatever is
+   * inserted and deleted meanwhile.
+   *
+   * @throws InvalidSpecError - a field of the query is invalid
+   */
+  list(workerName: string, query: VolumeQuery, options?: AbortOptions): Promise<VolumePage>;
   /**
    * Records that the volume's content is complete and verified. Legal while the volume is
    * `creating` or `created`. Without `content`, the digest and the size do not change.

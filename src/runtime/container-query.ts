@@ -40,6 +40,8 @@ export interface ContainerInfo {
  * @public
  */
 export interface ContainerQuery {
+  /** Selects the container with this handle. @defaultValue every container */
+  readonly handle?: string | undefined;
   /** Selects containers with this kind of owner. @defaultValue every kind */
   readonly ownerKind?: string | undefined;
   /** Selects containers in this state. @defaultValue every state */

@@ -12,8 +12,9 @@ import type { ReapPlan } from './reap-plan.ts';
 import type { ReapOptions, ReapResult } from './reap-result.ts';
 import type { WorkerRetention } from './retention.ts';
 import type { StepProgress } from './step-progress.ts';
+import type { WorkerTokens } from './token-review.ts';
 import type { Volume, VolumeMount } from './volume.ts';
-import type { WorkerControllers } from './worker-controllers.ts';
+import type { VolumePage, VolumeQuery } from './volume-query.ts';
 import type { WorkerEvents } from './worker-events.ts';
 import type { WorkerLifecycle } from './worker-lifecycle.ts';
 
@@ -182,7 +183,8 @@ export interface Worker
     WorkerEvents,
     WorkerLifecycle,
     WorkerPlacement,
-    WorkerRetention {
+    WorkerRetention,
+    WorkerTokens {
   /** The name of the worker: stable, and unique in the database. */
   readonly name: string;
   /**
@@ -320,6 +322,26 @@ export interface Worker
    * @throws InvalidSpecError if a field of the query is invalid
    */
   listContainers(query?: ContainerQuery, options?: AbortOptions): Promise<ContainerPage>;
+  /**
+   * Returns a page of the worker's volumes, in every state, oldest first: those of containers and
+   * artifact volumes. It reads the database only: a volume may be listed whose pod no longer exists.
+   *
+   * A volume that exists from the first page to the last is on exactly one page, whatever is created
+   * and reaped meanwhile.
+   *
+   * @example
+   * ```ts
+   * for (let after: string | undefined; ; ) {
+   *   const { volumes, next } = await worker.listVolumes({ kind: 'artifact', after });
+   *   for (const { handle, teamId, sizeBytes } of volumes) console.log(handle, teamId, sizeBytes);
+   *   if (next === undefined) break;
+   *   after = next;
+   * }
+   * ```
+   *
+   * @throws InvalidSpecError if a field of the query is invalid
+   */
+  listVolumes(query?: VolumeQuery, options?: AbortOptions): Promise<VolumePage>;
   /**
    * Returns the volume of this handle: an artifact volume, or a volume of a container. Returns
    * `undefined` if it was never created completely, or no longer exists.

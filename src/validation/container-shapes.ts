@@ -155,6 +155,7 @@ export const findOrCreateOptions: v.GenericSchema = v.object({
 } satisfies FieldsOf<FindOrCreateContainerOptions>);
 
 const queryFields = {
+  handle: optionalText,
   ownerKind: optionalText,
   state: v.optional(v.picklist(['creating', 'created', 'kept', 'failed', 'destroying'])),
   createdBefore: optionalDate,

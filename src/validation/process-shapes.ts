@@ -55,7 +55,7 @@ const attachFields = {
 
 export const attachOptions: v.GenericSchema = v.object({
   ...attachFields,
-  observe: v.optional(v.boolean()),
+  observe: optionalBoolean,
 } satisfies FieldsOf<AttachOptions>);
 
 export const runOptions: v.GenericSchema = v.object({

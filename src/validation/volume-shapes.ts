@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-
 import type { ReadFileOptions, StreamInOptions, StreamOutOptions } from '../runtime/volume.ts';
+import type { VolumeQuery } from '../runtime/volume-query.ts';
 import { optionalNumber, optionalSignal, optionalText } from './common-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
@@ -20,3 +20,12 @@ export const readFileOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   limitBytes: optionalNumber,
 } satisfies FieldsOf<ReadFileOptions>);
+
+/** A misspelt field is refused: without it the query would match more than the caller expects. */
+export const volumeQuery: v.GenericSchema = v.strictObject({
+  containerHandle: optionalText,
+  kind: v.optional(v.picklist(['dir', 'input', 'output', 'cache', 'artifact'])),
+  state: v.optional(v.picklist(['creating', 'created', 'failed', 'destroying'])),
+  after: optionalText,
+  limit: optionalNumber,
+} satisfies FieldsOf<VolumeQuery>);

@@ -128,8 +128,13 @@ export class PodContainer implements Container {
     checkProcessId('processId', processId);
     checkStdin('stdin', io.stdin, { isWhole: false });
     checkObserver(io, options);
-    const { observe } = options;
-    const target: AttachTarget = { ...this.#target(processId, io, options), stdinFrom: 'here', observe, hijack: false };
+    const { observe: observes } = options;
+    const target: AttachTarget = {
+      ...this.#target(processId, io, options),
+      stdinFrom: 'here',
+      hijack: false,
+      observes,
+    };
     try {
       if (this.#podIsMissing) throw this.#disappeared();
       return await PodProcess.attach(target, this.#components, options);
@@ -268,11 +273,10 @@ function checkCall(io: ProcessIO, options: AttachOptions, shape: typeof attachOp
   checkOutput(io);
 }
 
-/** @throws InvalidSpecError */
-function checkObserver({ stdin }: ProcessIO, { observe = false, resultProperties }: AttachOptions): void {
-  if (!observe) return;
-  if (stdin !== undefined) throw new InvalidSpecError('observe', 'cannot be combined with io.stdin');
-  if (resultProperties !== undefined) throw new InvalidSpecError('observe', 'cannot be combined with resultProperties');
+function checkObserver({ stdin }: ProcessIO, { observe, resultProperties }: AttachOptions): void {
+  if (observe !== true) return;
+  if (stdin !== undefined) throw new InvalidSpecError('stdin', 'cannot be combined with observe');
+  if (resultProperties !== undefined) throw new InvalidSpecError('resultProperties', 'cannot be combined with observe');
 }
 
 function checkProcessCall(processId: string, options: AbortOptions): void {

@@ -34,7 +34,9 @@ import type {
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
 import type { UsageGroup, UsageQuery } from '../runtime/retention.ts';
+import type { ReviewTokenOptions, TokenReview } from '../runtime/token-review.ts';
 import type { Artifact, Volume, VolumeMount } from '../runtime/volume.ts';
+import type { VolumePage, VolumeQuery } from '../runtime/volume-query.ts';
 import type {
   ContainerWithMounts,
   FindOrCreateContainerOptions,
@@ -65,6 +67,8 @@ import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
 import { heartbeatOptions, landOptions } from '../validation/lifecycle-shapes.ts';
 import { artifactHandles, checkReservationTime, reservationRequest } from '../validation/placement-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
+import { reviewTokenOptions } from '../validation/token-shapes.ts';
+import { volumeQuery } from '../validation/volume-shapes.ts';
 import type { ContainerCreationComponents } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
@@ -303,6 +307,13 @@ export class PodWorker implements Worker {
     return await repository.queries.list(this.name, query, options);
   }
 
+  async listVolumes(query: VolumeQuery = {}, options: AbortOptions = {}): Promise<VolumePage> {
+    const { repository } = this.#open();
+    checkShape('query', volumeQuery, query);
+    checkShape('options', abortOptions, options);
+    return await repository.volumes.list(this.name, query, options);
+  }
+
   async lookupVolume(handle: string, options: AbortOptions = {}): Promise<Volume | undefined> {
     const { repository } = this.#open();
     checkLookup(handle, options);
@@ -399,17 +410,17 @@ export class PodWorker implements Worker {
     return await this.#open().repository.queries.usage(this.name, query, options);
   }
 
-  leadership(): Leadership {
-    return this.#components.controllers.leadership;
-  }
-
-  async stopControllers(): Promise<void> {
-    await this.#components.controllers.stop();
-  }
-
-  async probe(options: AbortOptions = {}): Promise<readonly DependencyState[]> {
-    checkShape('options', abortOptions, options);
-    return await this.#open().probe(options);
+  async reviewToken(token: string, options: ReviewTokenOptions): Promise<TokenReview> {
+    const { cluster } = this.#open();
+    checkShape('token', text, token);
+    checkShape('options', reviewTokenOptions, options);
+    if (token === '') throw new InvalidSpecError('token', 'is empty');
+    const { permission, audiences, ...rest } = options;
+    const user = await cluster.reviewToken(token, audiences ?? [], rest);
+    if (user === undefined) return { user, allowed: false };
+    const { verb, resource, apiGroup = '' } = permission;
+    const reviewed = { verb, resource, apiGroup, isClusterWide: false };
+    return { user: user.username, allowed: await cluster.mayUser(user, reviewed, rest) };
   }
 
   async check(options: CheckOptions = {}): Promise<CheckReport> {

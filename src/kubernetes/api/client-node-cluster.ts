@@ -14,6 +14,7 @@ import { kubeConfigSource } from '../access/kube-config-source.ts';
 import { CallSignal, CallTimeout } from '../call-signal.ts';
 import type {
   Cluster,
+  ClusterUser,
   ConfigMap,
   ConfigMapList,
   CreatePodOptions,
@@ -55,6 +56,7 @@ import {
   podFromJson,
   resourceQuotaFromJson,
   secretFromJson,
+  tokenReviewFromJson,
   versionFromJson,
 } from './object-json.ts';
 import { paged } from './paged.ts';
@@ -355,16 +357,48 @@ export class ClientNodeCluster implements Cluster {
   }
 
   async may(permission: Permission, { signal }: AbortOptions = {}): Promise<boolean> {
-    const { verb, apiGroup: group, name, isClusterWide } = permission;
-    const [resource, subresource] = permission.resource.split('/');
-    const namespace = isClusterWide ? undefined : this.namespace;
-    const resourceAttributes = { namespace, verb, group, resource, subresource, name };
+    const resourceAttributes = this.#attributesOf(permission);
     const request = this.#request('create', 'selfsubjectaccessreviews', {
       path: ['apis', 'authorization.k8s.io', 'v1', 'selfsubjectaccessreviews'],
       body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } },
       signal,
     });
     return await this.#caller.call(request, accessReviewFromJson);
+  }
+
+  async reviewToken(
+    token: string,
+    audiences: readonly string[],
+    { signal }: AbortOptions = {},
+  ): Promise<ClusterUser | undefined> {
+    const spec = { token, ...(audiences.length === 0 ? {} : { audiences }) };
+    const request = this.#request('create', 'tokenreviews', {
+      path: ['apis', 'authentication.k8s.io', 'v1', 'tokenreviews'],
+      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec },
+      signal,
+    });
+    const { user } = await this.#caller.call(request, (reviewed) => tokenReviewFromJson(reviewed, audiences));
+    return user;
+  }
+
+  async mayUser(
+    { username: user, uid, groups, extra }: ClusterUser,
+    permission: Permission,
+    { signal }: AbortOptions = {},
+  ): Promise<boolean> {
+    const spec = { user, uid, groups, extra, resourceAttributes: this.#attributesOf(permission) };
+    const request = this.#request('create', 'subjectaccessreviews', {
+      path: ['apis', 'authorization.k8s.io', 'v1', 'subjectaccessreviews'],
+      body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec },
+      signal,
+    });
+    return await this.#caller.call(request, accessReviewFromJson);
+  }
+
+  #attributesOf({ verb, apiGroup: group, name, isClusterWide, resource: path }: Permission): object {
+    const [resource, subresource] = path.split('/');
+    const namespace = isClusterWide ? undefined : this.namespace;
+    return { namespace, verb, group, resource, subresource, name };
   }
 
   async execEndpoint(target: ExecTarget, { signal, refused }: ExecEndpointOptions = {}): Promise<ExecEndpoint> {

@@ -1,4 +1,5 @@
 import type {
+  ClusterUser,
   ConfigMap,
   KubernetesNode,
   NetworkPolicy,
@@ -90,7 +91,39 @@ export function versionFromJson(json: unknown): string | undefined {
   return typeof version === 'string' ? version : undefined;
 }
 
-/** Returns whether a SelfSubjectAccessReview was allowed. */
+/** The user of a TokenReview; `undefined` if the token was not accepted. */
+export interface ReviewedToken {
+  readonly user: ClusterUser | undefined;
+}
+
+/**
+ * Returns the user of a TokenReview. A server that does not support audiences returns none: with
+ * requested audiences, the token is then not accepted.
+ */
+export function tokenReviewFromJson(json: unknown, audiences: readonly string[]): ReviewedToken | undefined {
+  const status = isObject(json) ? json['status'] : undefined;
+  if (!isObject(status)) return undefined;
+  const { authenticated, user, audiences: accepted } = status;
+  const isForUs = audiences.length === 0 || textsOf(accepted).some((audience) => audiences.includes(audience));
+  if (authenticated !== true || !isForUs) return { user: undefined };
+  if (!isObject(user) || typeof user['username'] !== 'string') return undefined;
+  const { username, uid, groups, extra } = user;
+  const more = isObject(extra) ? Object.entries(extra).map(([key, value]) => [key, textsOf(value)] as const) : [];
+  return {
+    user: {
+      username,
+      uid: typeof uid === 'string' ? uid : undefined,
+      groups: textsOf(groups),
+      extra: Object.fromEntries(more),
+    },
+  };
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
+}
+
+/** Returns whether a SelfSubjectAccessReview or a SubjectAccessReview was allowed. */
 export function accessReviewFromJson(json: unknown): boolean | undefined {
   const status = isObject(json) ? json['status'] : undefined;
   const allowed = isObject(status) ? status['allowed'] : undefined;

@@ -1,7 +1,6 @@
 import { type AliasedExpression, type Compilable, expressionBuilder } from 'kysely';
-
+import type { VolumeState } from '../../runtime/volume-query.ts';
 import { checkText } from '../field-checks.ts';
-import type { VolumeState } from '../records.ts';
 import type { NewArtifactVolume } from '../volume-repository.ts';
 import { checkDuration, toJson } from './input.ts';
 import { type JsonText, jsonText, type VolumeRow } from './rows.ts';

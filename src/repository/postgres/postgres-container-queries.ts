@@ -180,9 +180,10 @@ type Containers = ExpressionBuilder<Tables, 'containers'>;
 
 function matching(
   eb: Containers,
-  { ownerKind, state, createdBefore, createdAfter }: ContainerQuery,
+  { handle, ownerKind, state, createdBefore, createdAfter }: ContainerQuery,
 ): Expression<SqlBool>[] {
   return [
+    ...(handle === undefined ? [] : [eb('handle', '=', handle)]),
     ...(ownerKind === undefined ? [] : [eb('owner_kind', '=', ownerKind)]),
     ...(state === undefined ? [] : [eb('state', '=', state)]),
     ...(createdBefore === undefined
@@ -206,9 +207,10 @@ function time(eb: Containers, text: string): Expression<Date> {
 }
 
 /** @throws InvalidSpecError */
-function checkQuery({ ownerKind }: ContainerQuery, limit: number): void {
+function checkQuery({ handle, ownerKind }: ContainerQuery, limit: number): void {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxLimit)
     throw new InvalidSpecError('limit', `must be a whole number from 1 to ${maxLimit}`);
+  if (handle !== undefined) checkText('handle', handle, 253);
   if (ownerKind !== undefined) checkText('ownerKind', ownerKind, 63);
 }
 

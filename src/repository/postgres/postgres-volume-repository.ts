@@ -6,6 +6,7 @@ import {
 } from '../../errors/repository.ts';
 import { WorkerNotRunningError } from '../../errors/worker.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
+import type { VolumePage, VolumeQuery } from '../../runtime/volume-query.ts';
 import type { VolumeRecord } from '../records.ts';
 import type { MarkReadyOptions, NewArtifactVolume, VolumeContent, VolumeRepository } from '../volume-repository.ts';
 import { withoutArchive } from './archives/archive-rows.ts';
@@ -16,6 +17,7 @@ import { checkArtifact, insertArtifact } from './insert-artifact.ts';
 import { jsonText, parse, toVolume } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { fromNow, now, type StatementBuilder } from './tables.ts';
+import { listVolumes } from './volume-list.ts';
 
 /**
  * Volumes in PostgreSQL. Every method is one statement, except `findDestroyable`, and except a move
@@ -83,6 +85,10 @@ export class PostgresVolumeRepository implements VolumeRepository {
       options,
     );
     return row === undefined ? undefined : toVolume(parse(row.row), row.container_handle ?? undefined);
+  }
+
+  async list(workerName: string, query: VolumeQuery, { signal }: AbortOptions = {}): Promise<VolumePage> {
+    return await listVolumes({ runner: this.#runner, statements: this.#statements }, workerName, query, signal);
   }
 
   async markReady(

@@ -13,9 +13,10 @@ import { expressionBuilder, sql } from 'kysely';
 
 import type { ContainerMetadata } from '../../runtime/container.ts';
 import type { ContainerState } from '../../runtime/container-query.ts';
+import type { VolumeKind, VolumeState } from '../../runtime/volume-query.ts';
 import type { ArchiveState } from '../archive-repository.ts';
 import type { CacheKind } from '../cache-repository.ts';
-import type { ArchiveReference, VolumeKind, VolumeState } from '../records.ts';
+import type { ArchiveReference } from '../records.ts';
 
 /** The library's schema. Only tests use another one. */
 export const defaultSchema = 'kubernetes_worker';

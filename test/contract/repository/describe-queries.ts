@@ -168,6 +168,8 @@ export function describeQueries(world: RepositoryUnderTest): void {
       const check = { kind: 'check', key: 'd' };
       await world.first.containers.findOrInsert('worker', check, leaseOf('holder'), () => containerOf('d', check));
       for (const handle of ['b', 'd']) await world.first.containers.markCreated(handle, 'holder');
+      expect(await handlesOf({ handle: 'b' })).to.deep.equal(['b']);
+      expect(await handlesOf({ handle: 'b', ownerKind: 'check' })).to.deep.equal([]);
       expect(await handlesOf({ ownerKind: 'check' })).to.deep.equal(['d']);
       expect(await handlesOf({ state: 'creating' })).to.deep.equal(['a', 'c']);
       expect(await handlesOf({ state: 'created', ownerKind: 'build-step' })).to.deep.equal(['b']);
@@ -223,6 +225,7 @@ export function describeQueries(world: RepositoryUnderTest): void {
 
     for (const [field, query] of Object.entries<ContainerQuery[]>({
       limit: [{ limit: 0 }, { limit: 1001 }, { limit: 1.5 }, { limit: Number.NaN }],
+      handle: [{ handle: '' }, { handle: 'a\0' }],
       ownerKind: [{ ownerKind: '' }, { ownerKind: 'k'.repeat(64) }],
       createdBefore: [{ createdBefore: new Date(Number.NaN) }, { createdBefore: new Date(8.64e15) }],
       createdAfter: [{ createdAfter: new Date(Number.NaN) }, { createdAfter: new Date(-8.64e15) }],

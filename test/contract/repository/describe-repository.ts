@@ -21,6 +21,7 @@ import { describeReaperLease } from './describe-reaper-lease.ts';
 import { describeReservations } from './describe-reservations.ts';
 import { describeUnknownHandles } from './describe-unknown-handles.ts';
 import { describeUsage } from './describe-usage.ts';
+import { describeVolumeLists } from './describe-volume-lists.ts';
 import { describeVolumeStreams } from './describe-volume-streams.ts';
 import { describeWorkerStates } from './describe-worker-states.ts';
 import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.ts';
@@ -43,6 +44,7 @@ export function describeRepository(name: string, start: () => Promise<TestDataba
     describeReservations(world);
     describeControllersLease(world);
     describeArtifactVolumes(world);
+    describeVolumeLists(world);
     describeVolumeStreams(world);
     describeKeptContainers(world);
     describeUsage(world);

@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import type { Container, ContainerOwner, ContainerQuery, VolumeMount, Worker } from '../../../src/index.ts';
+import type { Container, ContainerOwner, ContainerQuery, VolumeQuery, Worker } from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { Collector, makeContainer, newOwner, sh, type WorkerSetup, withoutTimes } from './setup.ts';
 
@@ -50,6 +51,30 @@ export function describeQueries(setup: () => WorkerSetup): void {
       expect(info?.podUid).to.be.a('string');
       const { containers: later } = await restarted.listContainers({ createdAfter: info!.createdAt });
       expect(later.map(({ handle }) => handle)).to.not.include(container.handle);
+    });
+
+    it('is listed by its handle, and its volumes by it', async () => {
+      const { handle } = container;
+      expect((await restarted.listContainers({ handle })).containers).to.have.length(1);
+      const { volumes } = await restarted.listVolumes({ containerHandle: handle });
+      for (const { containerHandle, state } of volumes)
+        expect([containerHandle, state]).to.deep.equal([handle, 'created']);
+      const { volume } = await worker.createVolumeForArtifact('team');
+      const { volumes: artifacts } = await restarted.listVolumes({ kind: 'artifact', limit: 1000 });
+      expect(artifacts.map((artifact) => artifact.handle)).to.include(volume.handle);
+      await worker.expireArtifact(volume.handle);
+    });
+
+    it('has processes whose output is observed, and whose result the observer does not store', async () => {
+      await using task = await container.run({ id: 'observed', path: 'sh', args: ['-c', 'echo seen; exit 3'] }, {});
+      await task[Symbol.asyncDispose]();
+      const stdout = new Collector();
+      const observed = await found.attach('observed', { stdout }, { observe: true });
+      expect(await observed.wait()).to.include({ exitStatus: 3 });
+      expect(stdout.text).to.equal('seen\n');
+      expect(await found.findProcess('observed')).to.deep.equal({ id: 'observed', state: 'ended' });
+      expect(await (await found.attach('observed', {})).wait()).to.include({ exitStatus: 3 });
+      expect((await found.findProcess('observed'))?.result).to.include({ exitStatus: 3 });
     });
 
     it('has processes that run and processes that have ended, with and without a stored result', async () => {
@@ -125,6 +150,9 @@ export function describeQueries(setup: () => WorkerSetup): void {
         signal: () => found.signalProcess('task', 65),
         limit: () => restarted.listContainers({ limit: 0 }),
         state: () => restarted.listContainers({ state: 'gone' } as unknown as ContainerQuery),
+        kind: () => restarted.listVolumes({ kind: 'none' } as unknown as VolumeQuery),
+        stdin: () => found.attach('task', { stdin: Readable.from([]) }, { observe: true }),
+        resultProperties: () => found.attach('task', {}, { observe: true, resultProperties: () => ({}) }),
         ownerkind: () => restarted.listContainers({ ownerkind: 'x' } as ContainerQuery),
         'owner.kind': () => restarted.findContainer({ kind: '', key: 'x' }),
       }))

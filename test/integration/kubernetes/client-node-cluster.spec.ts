@@ -251,6 +251,43 @@ describe('ClientNodeCluster', () => {
     });
   });
 
+  describe('a review of a token', () => {
+    const user = { username: 'jane', uid: '1', groups: ['ci'], extra: { 'example/x': ['y'] } };
+    const review = (status: object) => gives({ status });
+
+    it('returns the user, with the facts for the authorizer', async () => {
+      answers(review({ authenticated: true, user }));
+      expect(await cluster.reviewToken('secret', [])).to.deep.equal(user);
+      expect(server.requests).to.deep.equal(['POST /apis/authentication.k8s.io/v1/tokenreviews']);
+    });
+
+    it('returns none for a token that is not accepted, or for another audience', async () => {
+      answers(
+        review({ authenticated: false, error: 'expired' }),
+        review({ authenticated: true, user }),
+        review({ authenticated: true, user, audiences: ['other'] }),
+        review({ authenticated: true, user, audiences: ['ours'] }),
+      );
+      expect(await cluster.reviewToken('secret', [])).to.equal(undefined);
+      expect(await cluster.reviewToken('secret', ['ours'])).to.equal(undefined);
+      expect(await cluster.reviewToken('secret', ['ours'])).to.equal(undefined);
+      expect(await cluster.reviewToken('secret', ['ours'])).to.deep.equal(user);
+    });
+
+    it('asks for a permission of the user in the namespace', async () => {
+      let sent = '';
+      server.rest = (_request, response, body) => {
+        sent = body;
+        answerJson(response, 201, { status: { allowed: true } });
+      };
+      const permission = { verb: 'get', apiGroup: '', resource: 'pods/log', isClusterWide: false };
+      expect(await cluster.mayUser(user, permission)).to.equal(true);
+      const { username, ...rest } = user;
+      const resourceAttributes = { namespace: 'ci', verb: 'get', group: '', resource: 'pods', subresource: 'log' };
+      expect(JSON.parse(sent).spec).to.deep.equal({ user: username, ...rest, resourceAttributes });
+    });
+  });
+
   describe('nodes and resource quotas', () => {
     for (const [what, path, list] of [
       ['nodes', '/api/v1/nodes', () => cluster.listNodes()],

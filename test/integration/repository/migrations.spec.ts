@@ -25,6 +25,7 @@ const migrationLock = '5429795880494974290';
 /** Returns the statements that undo the last migrations, from the one that added the checksums on. */
 function undoChecksums(schema: string): readonly string[] {
   return [
+    `drop index "${schema}".volumes_by_worker_and_time`,
     `alter table "${schema}".volumes drop column archive_id, drop column archive, drop column archive_ready_at,
        drop column unsaved_at`,
     `drop table "${schema}".archives`,

@@ -4,21 +4,26 @@ import pg from 'pg';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { costOf, fillTables, planOf } from '../../support/database/plans.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
-import { RecordingPool } from '../../support/database/recording-pool.ts';
+import { type RecordedStatement, RecordingPool } from '../../support/database/recording-pool.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('The plans of the reaper at 20,000 volumes', function () {
+describe('The plans of statements at 20,000 volumes', function () {
   this.timeout(120_000);
-  const schema = schemaOf('plans of the reaper');
+  const schema = schemaOf('plans of statements');
   let pool: pg.Pool;
-  let recording: RecordingPool;
+  let reaping: readonly RecordedStatement[];
+  let listing: readonly RecordedStatement[];
 
   before(async () => {
     pool = new pg.Pool({ connectionString: await sharedPostgresUrl() });
     await pool.query(`drop schema if exists "${schema}" cascade`);
-    recording = new RecordingPool(pool);
+    const recording = new RecordingPool(pool);
     const { volumes } = await openRepository(recording, { schema, logger: silentLogger });
     await volumes.findDestroyable('worker', 200);
+    reaping = recording.statements.slice(-2);
+    const after = Buffer.from(JSON.stringify(['2026-01-02T03:04:05+00:00', 1])).toString('base64url');
+    for (const query of [{}, { after }, { containerHandle: 'c1' }]) await volumes.list('worker', query);
+    listing = recording.statements.slice(-3);
     await fillTables(pool, schema, 20_000);
   });
 
@@ -28,10 +33,18 @@ describe('The plans of the reaper at 20,000 volumes', function () {
   });
 
   it('H7: find the artifact volumes that have expired by the index on their expiry', async () => {
-    const [marking, searching] = recording.statements.slice(-2);
+    const [marking, searching] = reaping;
     for (const statement of [marking!, searching!]) expect((await costOf(pool, statement)).scanned).to.deep.equal([]);
     expect(await planOf(pool, marking!)).to.contain(
       `Index Cond: ((worker_name = 'worker'::text) AND (expires_at < now()))`,
     );
+  });
+
+  it('find a page of volumes by the index on their time, and those of a container by its volumes', async () => {
+    const [first, next, ofContainer] = listing;
+    for (const statement of listing) expect((await costOf(pool, statement)).scanned, statement.text).to.deep.equal([]);
+    for (const statement of [first!, next!])
+      expect(await planOf(pool, statement)).to.contain('volumes_by_worker_and_time');
+    expect((await costOf(pool, ofContainer!)).cost).to.be.below(100);
   });
 });

@@ -87,6 +87,7 @@ describe('Statements that a repository sends', function () {
         markCreated: async () => await containers.markCreated(handle, 'me'),
         findCreated: async () => await repository.queries.findCreated('worker', ownerOf(handle)),
         list: async () => await repository.queries.list('worker', { limit: 1 }),
+        listVolumes: async () => await repository.volumes.list('worker', { limit: 1 }),
         volumesOf: async () => await containers.volumesOf(handle),
         setProperty: async () => await containers.setProperty(handle, 'a', 'b'),
         properties: async () => await containers.properties(handle),

@@ -8,7 +8,8 @@ import { FakeArtifact, FakeArtifactStore, FakeVolumeRepository } from '../../../
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
 import { CallsUnderWay } from '../../../src/internal/calls-under-way.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
-import type { VolumeKind } from '../../../src/repository/records.ts';
+import type {} from '../../../src/repository/records.ts';
+import type { VolumeKind } from '../../../src/runtime/volume-query.ts';
 import { knownSizeOf, StoredVolume } from '../../../src/worker/stored-volume.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';

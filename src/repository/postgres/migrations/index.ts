@@ -16,6 +16,7 @@ import { caches } from './0013-caches.ts';
 import { reservations } from './0014-reservations.ts';
 import { migrationChecksums } from './0015-migration-checksums.ts';
 import { archives } from './0016-archives.ts';
+import { volumeLists } from './0017-volume-lists.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -38,4 +39,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0014-reservations': { up: reservations },
   '0015-migration-checksums': { up: migrationChecksums },
   '0016-archives': { up: archives },
+  '0017-volume-lists': { up: volumeLists },
 };
