@@ -35,7 +35,8 @@ export function requiredKey<T>(type: z.ZodType<T>, facts: KeyFacts): z.ZodType<T
 
 /** Returns the schema of a section. Its absence is the section with all defaults. */
 export function section<T extends object>(shape: Shape<T>): z.ZodType<T> {
-  const schema: z.ZodType = z.strictObject(shape).prefault({});
+  const fields: z.core.$ZodLooseShape = shape;
+  const schema: z.ZodType = z.strictObject(fields).prefault({});
   return schema as z.ZodType<T>;
 }
 
