@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { jsonSchema } from '../src/service/config/json-schema.ts';
 import { schemaKeys } from '../src/service/config/schema-keys.ts';
 import { keysModule } from './config-reference/keys-module.ts';
+import { reference } from './config-reference/reference.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -14,6 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 function generate(): ReadonlyMap<string, string> {
   const keys = schemaKeys();
   return new Map([
+    ['docs/configuration.md', reference(keys)],
     ['src/service/config/keys.generated.ts', format('keys.generated.ts', keysModule(keys))],
     ['docs/configuration.schema.json', format('configuration.schema.json', JSON.stringify(jsonSchema()))],
   ]);

@@ -1031,7 +1031,7 @@ export const configKeys: readonly KeyEntry[] = [
     type: 'text',
     secret: false,
     reload: 'restart',
-    summary: 'The path of a JSON file with the headers of the requests, such as a token.',
+    summary: 'The path of a file with headers of the requests, such as a token: one `name: value` a line.',
   },
   {
     path: 'telemetry.traces',

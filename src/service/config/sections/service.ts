@@ -107,8 +107,8 @@ const otlp: Shape<OtlpSection> = {
     unset: 'nothing is exported',
   }),
   headersFile: key(path.optional(), {
-    description: 'The path of a JSON file with the headers of the requests, such as a token.',
-    example: '/run/secrets/otlp/headers.json',
+    description: 'The path of a file with headers of the requests, such as a token: one `name: value` a line.',
+    example: '/run/secrets/otlp/headers',
     unset: 'no further headers',
   }),
 };
