@@ -336,6 +336,7 @@ export type {
   DependencyState,
   Leadership,
   LeadershipRole,
+  ProbeOptions,
   WorkerControllers,
 } from './runtime/worker-controllers.ts';
 export type {

@@ -13,6 +13,7 @@ import { type ImageSettings, imageSettings } from './images/image-settings.ts';
 import { hostMask } from './internal/host-mask.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';
+import { within } from './internal/within.ts';
 import { ClientNodeCluster } from './kubernetes/api/client-node-cluster.ts';
 import { installationSelector, workerSelector } from './kubernetes/pod-spec/labels.ts';
 import { podName } from './kubernetes/pod-spec/pod-name.ts';
@@ -341,7 +342,16 @@ function compose(
     remover,
     controllers,
     probe: (probing) =>
-      probeWorker({ workerName: name, states: repository.workerStates, cluster, stores: probed }, probing),
+      probeWorker(
+        {
+          workerName: name,
+          states: repository.workerStates,
+          cluster,
+          stores: probed,
+          within: (limitMs, work, signal) => within(limitMs, clock, work, signal),
+        },
+        probing,
+      ),
     check: (checking) =>
       checkWorker(
         {

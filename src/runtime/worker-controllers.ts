@@ -27,6 +27,16 @@ export interface Leadership {
 }
 
 /**
+ * Options of `Worker.probe`. The signal stops the requests.
+ *
+ * @public
+ */
+export interface ProbeOptions extends AbortOptions {
+  /** A dependency that answers later counts as one that does not answer. @defaultValue 5,000 */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
  * Whether something that the worker depends on answers.
  *
  * @public
@@ -70,15 +80,15 @@ export interface WorkerControllers {
   stopControllers(): Promise<void>;
   /**
    * Returns for the database, the API server and each archive store whether it answers, after a cheap
-   * request to each. `check` examines them in detail.
-   *
-   * The signal stops the requests; the call then rejects.
+   * request to each. `check` examines them in detail. Rejects only with the signal's reason.
    *
    * @example
    * ```ts
-   * for (const { name, ok, message } of await worker.probe({ signal: AbortSignal.timeout(5_000) }))
+   * for (const { name, ok, message } of await worker.probe({ timeoutMs: 2_000 }))
    *   console.log(ok ? `${name} answers` : `${name}: ${message}`);
    * ```
+   *
+   * @throws InvalidSpecError if `timeoutMs` is not a positive number of milliseconds
    */
-  probe(options?: AbortOptions): Promise<readonly DependencyState[]>;
+  probe(options?: ProbeOptions): Promise<readonly DependencyState[]>;
 }

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 
+import type { ProbeOptions } from '../runtime/worker-controllers.ts';
 import type { HeartbeatOptions, LandOptions } from '../runtime/worker-lifecycle.ts';
-import { optionalNumber, optionalSignal } from './common-shapes.ts';
+import { optionalMs, optionalNumber, optionalSignal } from './common-shapes.ts';
 import type { FieldsOf } from './shape.ts';
 
 export const heartbeatOptions: v.GenericSchema = v.strictObject({
@@ -13,3 +14,8 @@ export const landOptions: v.GenericSchema = v.strictObject({
   signal: optionalSignal,
   artifacts: v.optional(v.picklist(['wait', 'keep'])),
 } satisfies FieldsOf<LandOptions>);
+
+export const probeOptions: v.GenericSchema = v.strictObject({
+  signal: optionalSignal,
+  timeoutMs: optionalMs,
+} satisfies FieldsOf<ProbeOptions>);

@@ -43,7 +43,7 @@ import type {
   OwnerFinishedOptions,
   Worker,
 } from '../runtime/worker.ts';
-import type { DependencyState, Leadership } from '../runtime/worker-controllers.ts';
+import type { DependencyState, Leadership, ProbeOptions } from '../runtime/worker-controllers.ts';
 import type { EventsOptions, WorkerEvent } from '../runtime/worker-events.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
@@ -64,7 +64,7 @@ import {
   usageQuery,
 } from '../validation/container-shapes.ts';
 import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
-import { heartbeatOptions, landOptions } from '../validation/lifecycle-shapes.ts';
+import { heartbeatOptions, landOptions, probeOptions } from '../validation/lifecycle-shapes.ts';
 import { artifactHandles, checkReservationTime, reservationRequest } from '../validation/placement-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { reviewTokenOptions } from '../validation/token-shapes.ts';
@@ -116,7 +116,7 @@ export interface PodWorkerComponents {
   readonly reapSoon: () => void;
   readonly registrar: Registrar;
   readonly controllers: { readonly leadership: Leadership; stop(): Promise<void> };
-  readonly probe: (options: AbortOptions) => Promise<readonly DependencyState[]>;
+  readonly probe: (options: ProbeOptions) => Promise<readonly DependencyState[]>;
   readonly remover: Pick<PodRemover, 'delete'>;
   readonly check: (options: CheckOptions) => Promise<CheckReport>;
   readonly podName: ContainerCreationComponents['podName'];
@@ -410,17 +410,17 @@ export class PodWorker implements Worker {
     return await this.#open().repository.queries.usage(this.name, query, options);
   }
 
-  async reviewToken(token: string, options: ReviewTokenOptions): Promise<TokenReview> {
-    const { cluster } = this.#open();
-    checkShape('token', text, token);
-    checkShape('options', reviewTokenOptions, options);
-    if (token === '') throw new InvalidSpecError('token', 'is empty');
-    const { permission, audiences, ...rest } = options;
-    const user = await cluster.reviewToken(token, audiences ?? [], rest);
-    if (user === undefined) return { user, allowed: false };
-    const { verb, resource, apiGroup = '' } = permission;
-    const reviewed = { verb, resource, apiGroup, isClusterWide: false };
-    return { user: user.username, allowed: await cluster.mayUser(user, reviewed, rest) };
+  leadership(): Leadership {
+    return this.#components.controllers.leadership;
+  }
+
+  async stopControllers(): Promise<void> {
+    await this.#components.controllers.stop();
+  }
+
+  async probe(options: ProbeOptions = {}): Promise<readonly DependencyState[]> {
+    checkShape('options', probeOptions, options);
+    return await this.#open().probe(options);
   }
 
   async check(options: CheckOptions = {}): Promise<CheckReport> {

@@ -13,6 +13,8 @@ export type Probe = 'startupz' | 'readyz' | 'livez';
 export interface CheckResult {
   readonly name: string;
   readonly ok: boolean;
+  /** Whether the probe fails with this check. Others only inform. */
+  readonly isRequired: boolean;
   /** A text for operators, without secrets. */
   readonly detail: string;
   /** The time since the check ended, in milliseconds; `undefined` if it has not run. */
@@ -39,6 +41,8 @@ export interface CheckTerms {
   readonly name: string;
   /** An older result fails the probe: the check itself hangs. In milliseconds. */
   readonly maxAgeMs: number;
+  /** @defaultValue true */
+  readonly isRequired?: boolean | undefined;
 }
 
 interface StoredResult {
@@ -100,26 +104,28 @@ export class ServiceState implements ServiceHealth {
 
   probe(name: Probe): ProbeResult {
     const checks = this.#checksOf(name);
-    return { ok: checks.every(({ ok }) => ok), checks };
+    return { ok: checks.every(({ ok, isRequired }) => ok || !isRequired), checks };
   }
 
   #checksOf(name: Probe): readonly CheckResult[] {
     if (name === 'livez') return [this.#eventLoop()];
-    if (name === 'startupz') return [{ name: 'started', ok: this.#hasStarted, detail: this.#phase, ageMs: 0 }];
-    const phase = { name: 'phase', ok: this.#phase === 'running', detail: this.#phase, ageMs: 0 };
+    const now = { isRequired: true, detail: this.#phase, ageMs: 0 };
+    if (name === 'startupz') return [{ ...now, name: 'started', ok: this.#hasStarted }];
+    const phase = { ...now, name: 'phase', ok: this.#phase === 'running' };
     return [phase, ...this.#terms.map((terms) => this.#result(terms))];
   }
 
   #eventLoop(): CheckResult {
     const ageMs = this.#clock.now() - this.#beatAt;
-    return { name: 'event-loop', ok: ageMs <= maxBeatAgeMs, detail: `last beat ${ageMs} ms ago`, ageMs };
+    const detail = `last beat ${ageMs} ms ago`;
+    return { name: 'event-loop', ok: ageMs <= maxBeatAgeMs, isRequired: true, detail, ageMs };
   }
 
-  #result({ name, maxAgeMs }: CheckTerms): CheckResult {
+  #result({ name, maxAgeMs, isRequired = true }: CheckTerms): CheckResult {
     const result = this.#results.get(name);
-    if (result === undefined) return { name, ok: false, detail: 'has not run yet', ageMs: undefined };
+    if (result === undefined) return { name, isRequired, ok: false, detail: 'has not run yet', ageMs: undefined };
     const ageMs = this.#clock.now() - result.at;
-    if (ageMs <= maxAgeMs) return { name, ok: result.ok, detail: result.detail, ageMs };
-    return { name, ok: false, detail: `no result for ${ageMs} ms; the last one: ${result.detail}`, ageMs };
+    if (ageMs <= maxAgeMs) return { name, isRequired, ok: result.ok, detail: result.detail, ageMs };
+    return { name, isRequired, ok: false, detail: `no result for ${ageMs} ms; the last one: ${result.detail}`, ageMs };
   }
 }

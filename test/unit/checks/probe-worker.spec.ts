@@ -4,6 +4,7 @@ import { FakeCluster, FakeWorkerStates } from '../../../fakes/index.ts';
 import { probeWorker } from '../../../src/checks/probe-worker.ts';
 import type { WorkerInfo } from '../../../src/runtime/worker-lifecycle.ts';
 import { rejection } from '../../support/rejection.ts';
+import { settle } from '../../support/virtual-clock.ts';
 
 describe('probeWorker', () => {
   let states: FakeWorkerStates;
@@ -20,6 +21,8 @@ describe('probeWorker', () => {
     workerName: 'w',
     states,
     cluster,
+    within: async (_limitMs: number, work: (signal: AbortSignal) => Promise<void>, signal?: AbortSignal) =>
+      await work(signal ?? new AbortController().signal),
     stores: new Map(Object.entries(stores).map(([name, probe]) => [name, { probe }])),
   });
 
@@ -46,6 +49,18 @@ describe('probeWorker', () => {
     states.find.resolves(undefined);
     const [database] = await probeWorker(components());
     expect(database).to.include({ ok: false });
+  });
+
+  it('limits each request, so that one that hangs hides no other', async () => {
+    states.find.returns(new Promise(() => undefined));
+    const within = async (limitMs: number, work: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+      await Promise.race([work(new AbortController().signal), settle().then(() => Promise.reject(late(limitMs)))]);
+    };
+    const late = (limitMs: number): Error => new Error(`not within ${limitMs} ms`);
+    expect(await probeWorker({ ...components(), within }, { timeoutMs: 7 })).to.deep.equal([
+      { name: 'database', ok: false, message: 'not within 7 ms' },
+      { name: 'api-server', ok: true, message: 'answers' },
+    ]);
   });
 
   it('rejects with the reason of its signal', async () => {

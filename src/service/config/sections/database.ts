@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { key, path, type Shape, section } from '../section.ts';
+import { durationMs, key, path, type Shape, section } from '../section.ts';
 
 /** The PostgreSQL database. */
 export interface DatabaseSection {
@@ -8,6 +8,7 @@ export interface DatabaseSection {
   readonly urlFile?: string | undefined;
   readonly passwordFile?: string | undefined;
   readonly migrate: boolean;
+  readonly startTimeoutMs: number;
 }
 
 const shape: Shape<DatabaseSection> = {
@@ -38,6 +39,12 @@ const shape: Shape<DatabaseSection> = {
   migrate: key(z.boolean().default(true), {
     description: 'Whether `serve` migrates the schema of the database to the version of the program.',
     example: false,
+  }),
+  startTimeoutMs: key(durationMs.default(300_000), {
+    description:
+      'How long `serve` retries at its start while the database does not answer or lacks a migration that another ' +
+      'program has to apply. Then it ends with exit code 69.',
+    example: 60_000,
   }),
 };
 

@@ -10,7 +10,10 @@ describe('ServiceState', () => {
 
   beforeEach(() => {
     clock = new VirtualClock();
-    state = new ServiceState(clock, [{ name: 'database', maxAgeMs: 30_000 }]);
+    state = new ServiceState(clock, [
+      { name: 'database', maxAgeMs: 30_000 },
+      { name: 'store:s3', maxAgeMs: 30_000, isRequired: false },
+    ]);
   });
 
   const started = (): void => state.started(new FakeWorker({ name: 'w' }));
@@ -24,22 +27,23 @@ describe('ServiceState', () => {
     expect(state.probe('startupz').ok).to.equal(true);
   });
 
-  it('is ready while it runs and each check has passed', () => {
+  it('is ready while it runs and each required check has passed', () => {
     databaseOk();
     expect(state.probe('readyz').ok).to.equal(false);
     started();
     expect(state.probe('readyz')).to.deep.equal({
       ok: true,
       checks: [
-        { name: 'phase', ok: true, detail: 'running', ageMs: 0 },
-        { name: 'database', ok: true, detail: 'answers', ageMs: 0 },
+        { name: 'phase', isRequired: true, ok: true, detail: 'running', ageMs: 0 },
+        { name: 'database', isRequired: true, ok: true, detail: 'answers', ageMs: 0 },
+        { name: 'store:s3', isRequired: false, ok: false, detail: 'has not run yet', ageMs: undefined },
       ],
     });
   });
 
   it('is not ready before each check has run', () => {
     started();
-    expect(state.probe('readyz').checks.at(-1)).to.include({ ok: false, detail: 'has not run yet', ageMs: undefined });
+    expect(state.probe('readyz').checks[1]).to.include({ ok: false, detail: 'has not run yet', ageMs: undefined });
   });
 
   it('is not ready while a check fails', () => {
@@ -54,7 +58,7 @@ describe('ServiceState', () => {
     await clock.advance(30_000);
     expect(state.probe('readyz').ok).to.equal(true);
     await clock.advance(1);
-    expect(state.probe('readyz').checks.at(-1)).to.include({ ok: false, ageMs: 30_001 });
+    expect(state.probe('readyz').checks[1]).to.include({ ok: false, ageMs: 30_001 });
   });
 
   it('is not ready from the begin of the drain on, also if the worker opens later', () => {
