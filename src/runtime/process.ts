@@ -107,9 +107,8 @@ export interface ProcessIO {
   /** Receives the command's stdout. @defaultValue stdout is not delivered */
   readonly stdout?: Writable | undefined;
   /**
-   * Receives the command's stderr, and lines of the library about the pod: when its node is no
-   * longer ready and when it is again, and `PodError.diagnostics` once if `Process.wait` rejects
-   * with a `PodError`. These lines count neither in positions nor in the stored output. If the
+   * Receives the command's stderr, and after it `PodError.diagnostics` once if `Process.wait` rejects
+   * with a `PodError`. The diagnostics count neither in positions nor in the stored output. If the
    * writable fails, is closed or is slow, they have no effect.
    *
    * @defaultValue stderr is not delivered

@@ -213,8 +213,8 @@ export class PodProcess implements Process {
     const within = AbortSignal.any([this.#over.signal, this.#detached.signal]);
     const marked = this.#target.hijack ? keepHijackMarked(this.#target, this.#components, within) : undefined;
     this.#sidecars.follow(within);
-    const { io, podName } = this.#target;
-    void noticeNodeReadiness({ pods: this.#components.pods, podName, stderr: io.stderr, signal: within });
+    const { pods, logger } = this.#components;
+    void noticeNodeReadiness({ pods, podName: this.#target.podName, logger, signal: within });
     try {
       let ended: Ended;
       try {
