@@ -1,6 +1,9 @@
+import type { ContainerLimits, ContainerRequests } from './resources.ts';
+
 /**
  * The pod of a container as Kubernetes reports it, for people who look for a cause. Texts come from
  * the cluster and from the container: a text may contain anything that a user's program has printed.
+ * `KubernetesWorkerOptions.mask` is applied to each `message`.
  *
  * @public
  */
@@ -65,6 +68,13 @@ export interface KubernetesContainerInfo {
   readonly imageDigest?: string | undefined;
   /** The state of the Kubernetes container. */
   readonly state: KubernetesContainerState;
+  /**
+   * What the node reserves for the Kubernetes container, by its specification and the defaults of the
+   * namespace. Absent if it reserves nothing. What is used is not part of a pod's state.
+   */
+  readonly requests?: ContainerRequests | undefined;
+  /** The limits of the Kubernetes container. Absent without limits. */
+  readonly limits?: ContainerLimits | undefined;
   /** How often the Kubernetes container was restarted. */
   readonly restarts: number;
   /** How the run before the present one ended. Absent if there was none. */

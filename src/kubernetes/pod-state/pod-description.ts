@@ -13,8 +13,10 @@ import type {
   PodEventInfo,
   TerminationInfo,
 } from '../../runtime/container-description.ts';
+import type { ContainerLimits } from '../../runtime/resources.ts';
 import type { Pod, PodEvent } from '../cluster.ts';
 import { mainContainerName } from '../pod-spec/pod-spec.ts';
+import { quantityIn } from '../quantity.ts';
 
 /** Describes a pod and its events. `undefined` events: they may not be read. */
 export function describePod(pod: Pod, events: readonly PodEvent[] | undefined): ContainerDescription {
@@ -53,7 +55,10 @@ function describeContainers({ spec, status }: Pod): KubernetesContainerInfo[] {
   );
 }
 
-function describeContainer({ name, image = '' }: V1Container, status?: V1ContainerStatus): KubernetesContainerInfo {
+function describeContainer(
+  { name, image = '', resources }: V1Container,
+  status?: V1ContainerStatus,
+): KubernetesContainerInfo {
   const last = status?.lastState?.terminated;
   return present({
     name,
@@ -61,9 +66,23 @@ function describeContainer({ name, image = '' }: V1Container, status?: V1Contain
     // Without a digest of a registry, a node reports its own ID of the image.
     imageDigest: /@(sha256:[0-9a-f]{64})$/.exec(status?.imageID ?? '')?.[1],
     state: describeState(status?.state ?? {}),
+    requests: describeAmounts(resources?.requests),
+    limits: describeAmounts(resources?.limits),
     restarts: status?.restartCount ?? 0,
     lastTermination: last === undefined ? undefined : describeTermination(last),
   });
+}
+
+/** Leaves out what has no amount. Returns `undefined` if nothing has one. */
+function describeAmounts(amounts: Readonly<Record<string, string>> = {}): ContainerLimits | undefined {
+  const amountOf = (name: string, unit: 'milli' | 'one'): number | undefined =>
+    amounts[name] === undefined ? undefined : quantityIn(amounts[name], unit);
+  const described = present({
+    cpuMilli: amountOf('cpu', 'milli'),
+    memoryBytes: amountOf('memory', 'one'),
+    ephemeralStorageBytes: amountOf('ephemeral-storage', 'one'),
+  });
+  return Object.keys(described).length === 0 ? undefined : described;
 }
 
 function describeState({ running, terminated, waiting }: V1ContainerState): KubernetesContainerState {

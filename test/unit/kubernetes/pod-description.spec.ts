@@ -115,6 +115,21 @@ describe('describePod', () => {
     ]);
   });
 
+  it('has the requests and limits that are reserved for each Kubernetes container, and leaves out others', () => {
+    const resources = {
+      requests: { cpu: '250m', memory: '1Gi', 'example.com/gpu': '1' },
+      limits: { 'ephemeral-storage': '2e9' },
+    };
+    const containers = [
+      { name: 'main', image: 'i', resources },
+      { name: 'side', image: 's', resources: { limits: { 'example.com/gpu': '1' } } },
+    ];
+    const [main, side] = describePod(podWith({ spec: { containers } }), undefined).containers;
+    expect(main?.requests).to.deep.equal({ cpuMilli: 250, memoryBytes: 1_073_741_824 });
+    expect(main?.limits).to.deep.equal({ ephemeralStorageBytes: 2_000_000_000 });
+    expect(side).to.not.have.any.keys('requests', 'limits');
+  });
+
   it('has the events by their last time, from the older and from the newer fields', () => {
     const events = [
       eventOf({ reason: 'New', eventTime: early, series: { count: 4, lastObservedTime: late } }),
