@@ -224,9 +224,10 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly leaderElection?: boolean | undefined;
   /**
    * Returns a text without its secrets. The library applies it to what comes from the cluster and
-   * may quote the output of a command: `PodError.detail`, `PodError.diagnostics`, and what it
-   * writes to `stderr` about pods. It receives whole texts before they are shortened. If it throws,
-   * the text is left out, and the library logs a warning.
+   * may quote the output of a command: `PodError.detail`, `PodError.diagnostics`, the messages of
+   * `StepProgress` and of `Container.describe`, and what it writes to `stderr` about pods. It receives
+   * whole texts before they are shortened. If it throws, the text is left out, and the library logs a
+   * warning; a message that is not optional is then empty.
    *
    * @defaultValue nothing is masked
    */

@@ -35,11 +35,11 @@ export async function findOrCreateContainer(
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
 ): Promise<ContainerOutcome> {
-  const { clock, logger } = components;
+  const { clock, logger, pods } = components;
   const requested = { ...request, images: imagesOf(request, components, { signal }) };
   const listeners = [
-    stepListener(requested.delegate, logger, { signal }),
-    stepNotices(requested.stderr, components.pods.mask, { signal }),
+    stepListener(requested.delegate, { logger, mask: pods.mask }, { signal }),
+    stepNotices(requested.stderr, pods.mask, { signal }),
   ];
   const report = (event: StepProgress): void => {
     for (const listener of listeners) listener(event);

@@ -26,6 +26,7 @@ import type { ResultComponents } from './agent-result.ts';
 import { ContainerProcesses } from './container-processes.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
+import { maskedDescription } from './masked-texts.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
 import { processDigest, requireSameCommand } from './process-digest.ts';
 import {
@@ -166,11 +167,11 @@ export class PodContainer implements Container {
 
   async describe(options: AbortOptions = {}): Promise<ContainerDescription> {
     checkShape('options', abortOptions, options);
-    const { cluster } = this.#components;
+    const { cluster, pods } = this.#components;
     const pod = this.#podIsMissing ? undefined : await cluster.getPod(this.podName, options);
     const uid = pod?.metadata?.uid;
     if (pod === undefined || uid === undefined || uid !== (this.#record.podUid ?? uid)) throw this.#disappeared();
-    return describePod(pod, await cluster.podEvents(this.podName, uid, options));
+    return maskedDescription(describePod(pod, await cluster.podEvents(this.podName, uid, options)), pods.mask);
   }
 
   async mounts(options: AbortOptions = {}): Promise<readonly VolumeMount[]> {

@@ -22,8 +22,10 @@ const record: ContainerRecord = {
 
 describe('PodContainer.describe', () => {
   let cluster: FakeCluster;
+  let mask: (text: string) => string | undefined;
 
   beforeEach(() => {
+    mask = (text) => text;
     cluster = new FakeCluster({ namespace: 'ci' });
     cluster.getPod.resolves(podOf('running'));
   });
@@ -31,6 +33,7 @@ describe('PodContainer.describe', () => {
   const containerOf = (changes: Partial<ContainerRecord> = {}, podIsMissing = false): PodContainer =>
     new PodContainer({ ...record, ...changes }, { isLookedUp: true, podIsMissing }, {
       cluster,
+      pods: { mask: (text: string) => mask(text) },
     } as unknown as PodContainerComponents);
 
   it('describes the pod with the events of its uid, also if the uid is not yet in the record', async () => {
@@ -47,6 +50,37 @@ describe('PodContainer.describe', () => {
     expect(await containerOf().describe())
       .to.include({ podName: 'pod' })
       .and.to.not.have.property('events');
+  });
+
+  const terminated = { exitCode: 1, message: 'a s3cret' };
+  const withSecrets = () => {
+    const status = {
+      message: 'a s3cret',
+      conditions: [{ type: 'Ready', status: 'False', message: 'a s3cret' }],
+      initContainerStatuses: [{ ...main, name: 'init', state: { waiting: { message: 'a s3cret' } } }],
+      containerStatuses: [{ ...main, state: { terminated }, lastState: { terminated } }],
+    };
+    const spec = { initContainers: [{ name: 'init' }], containers: [{ name: 'main' }] };
+    cluster.getPod.resolves({ ...podOf('running', { status }), spec });
+    cluster.podEvents.resolves([{ involvedObject: {}, metadata: {}, message: 'a s3cret' }]);
+  };
+  const main = { name: 'main', image: 'i', imageID: '', ready: false, restartCount: 1 };
+
+  it('masks all messages', async () => {
+    withSecrets();
+    mask = (text) => text.replace('s3cret', '***');
+    const described = JSON.stringify(await containerOf().describe());
+    expect(described).to.not.include('s3cret');
+    expect(described.split('a ***')).to.have.lengthOf(7);
+  });
+
+  it('leaves out messages that cannot be masked', async () => {
+    withSecrets();
+    mask = () => undefined;
+    const { message, events, ...described } = await containerOf().describe();
+    expect(message).to.equal(undefined);
+    expect(events?.map((event) => event.message)).to.deep.equal(['']);
+    expect(JSON.stringify(described)).to.not.include('message');
   });
 
   it('rejects with CONTAINER_DISAPPEARED if the pod no longer exists, or if another pod has its name', async () => {

@@ -10,6 +10,9 @@ const common = { at: new Date(0), podName: 'pod' };
 const quota = { ...common, kind: 'waiting-for-quota', message: 'the words of the quota', queued: 0 } as const;
 const ready: StepProgress = { ...common, kind: 'ready' };
 
+/** The host's mask. */
+const mask = (text: string): string | undefined => (text === 'broken' ? undefined : text.replace('s3cret', '***'));
+
 describe('stepListener', () => {
   let delegate: FakeStepDelegate;
   let logger: FakeLogger;
@@ -20,7 +23,7 @@ describe('stepListener', () => {
   });
 
   it('passes each event to the delegate at once', () => {
-    const listen = stepListener(delegate, logger, {});
+    const listen = stepListener(delegate, { logger, mask }, {});
     listen(quota);
     sinon.assert.calledOnceWithExactly(delegate.progress, quota);
     listen(ready);
@@ -28,14 +31,32 @@ describe('stepListener', () => {
     sinon.assert.notCalled(logger.warn);
   });
 
+  const unschedulable = { ...common, kind: 'unschedulable' } as const;
+  const cacheLost = { ...common, kind: 'cache-lost', path: '/cache', handle: 'v' } as const;
+  const messages = (): readonly unknown[] =>
+    delegate.progress.args.map(([event]) => ('message' in event ? event.message : 'none'));
+
+  it('masks the messages of events', () => {
+    const listen = stepListener(delegate, { logger, mask }, {});
+    for (const event of [quota, unschedulable, cacheLost]) listen({ ...event, message: 'a s3cret' });
+    listen({ ...unschedulable, message: undefined });
+    expect(messages()).to.deep.equal(['a ***', 'a ***', 'a ***', undefined]);
+  });
+
+  it('leaves out messages that cannot be masked', () => {
+    const listen = stepListener(delegate, { logger, mask }, {});
+    for (const event of [quota, unschedulable, cacheLost]) listen({ ...event, message: 'broken' });
+    expect(messages()).to.deep.equal(['', undefined, '']);
+  });
+
   it('does nothing without a delegate', () => {
-    stepListener(undefined, logger, {})(ready);
+    stepListener(undefined, { logger, mask }, {})(ready);
     sinon.assert.notCalled(logger.warn);
   });
 
   it('passes no event after an abort', () => {
     const abort = new AbortController();
-    const listen = stepListener(delegate, logger, { signal: abort.signal });
+    const listen = stepListener(delegate, { logger, mask }, { signal: abort.signal });
     abort.abort();
     listen(ready);
     sinon.assert.notCalled(delegate.progress);
@@ -43,7 +64,7 @@ describe('stepListener', () => {
 
   it('does not wait for a promise that never settles', () => {
     delegate.progress.returns(new Promise(() => undefined));
-    const listen = stepListener(delegate, logger, {});
+    const listen = stepListener(delegate, { logger, mask }, {});
     listen(quota);
     listen(ready);
     sinon.assert.calledTwice(delegate.progress);
@@ -69,7 +90,7 @@ describe('stepListener', () => {
       beforeEach(() => fail(delegate));
 
       it('passes later events all the same', async () => {
-        const listen = stepListener(delegate, logger, {});
+        const listen = stepListener(delegate, { logger, mask }, {});
         listen(quota);
         await settle();
         listen(ready);
@@ -78,7 +99,7 @@ describe('stepListener', () => {
       });
 
       it("logs one warning, with the error and without the event's words", async () => {
-        const listen = stepListener(delegate, logger, {});
+        const listen = stepListener(delegate, { logger, mask }, {});
         listen(quota);
         await settle();
         listen(quota);
