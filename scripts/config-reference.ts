@@ -13,10 +13,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Returns the files, by their path in the repository. */
 function generate(): ReadonlyMap<string, string> {
-  const keys = schemaKeys();
   return new Map([
-    ['docs/configuration.md', reference(keys)],
-    ['src/service/config/keys.generated.ts', format('keys.generated.ts', keysModule(keys))],
+    ['docs/configuration.md', reference(schemaKeys)],
+    ['src/service/config/keys.generated.ts', format('keys.generated.ts', keysModule(schemaKeys))],
     ['docs/configuration.schema.json', format('configuration.schema.json', JSON.stringify(jsonSchema()))],
   ]);
 }

@@ -48,8 +48,8 @@ A key has its value from the last of these sources that has one:
 In variables and flags, lists and objects are JSON, booleans are \`true\` or \`false\`, and numbers are
 decimal. A list or an object replaces that of an earlier source.
 
-An unknown key is an error, and so is a value that does not fit. Each source is checked on its own: a
-wrong value in the file is an error also where a variable replaces it. All errors are reported at
+An unknown key is an error, and so is a value that does not fit. Each source is checked on its own:
+a wrong value in the file is an error also where a variable replaces it. All errors are reported at
 once, each with its source, and the exit code is 78:
 
 \`\`\`text

@@ -16,7 +16,7 @@ export interface ConfigChange {
 
 /** Compares a new configuration with the one in force. */
 export function changeOf(current: ServiceConfig, next: ServiceConfig): ConfigChange {
-  const changed = schemaKeys().filter(({ path }) => !isDeepStrictEqual(valueAt(current, path), valueAt(next, path)));
+  const changed = schemaKeys.filter(({ path }) => !isDeepStrictEqual(valueAt(current, path), valueAt(next, path)));
   const live = changed.filter(({ reload }) => reload === 'live');
   const tree = live.reduce<ValueTree>(
     (values, { path }) => withValue(values, path, valueAt(next, path)),

@@ -57,7 +57,7 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
     const { line, col } = lines.linePos(offset);
     return { kind: 'file', file: path, line, column: col };
   };
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => yamlIssue(fault, originAt)));
   return {
@@ -72,7 +72,7 @@ const yamlProblems: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'the key occurs twice',
   MULTIPLE_DOCS: 'the file has more than one YAML document',
   TAB_AS_INDENT: 'a tab is not an indentation',
-  BAD_INDENT: 'the indentation is wrong',
+  BAD_INDENT: 'the indentation is wrong, or a bracket is not closed',
   MISSING_CHAR: 'a character is missing, such as a quote or a comma',
 };
 

@@ -43,17 +43,16 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
   const path = await pathOf(sources);
   const issues: ConfigIssue[] = [];
   const file = path === undefined ? undefined : await readOrReport(path, issues);
-  const keys = schemaKeys();
   const all: readonly Source[] = [
-    ...(file === undefined ? [] : [fileSource(file, keys)]),
-    variableSource(sources.env, keys),
-    flagSource(sources.flags ?? {}, keys),
+    ...(file === undefined ? [] : [fileSource(file, schemaKeys)]),
+    variableSource(sources.env, schemaKeys),
+    flagSource(sources.flags ?? {}, schemaKeys),
   ];
   issues.push(...all.flatMap((source) => source.issues));
   if (issues.length > 0) throw new ConfigError(issues);
   const { tree, origins } = merge(all);
   const config = configSchema.parse(tree);
-  const contradictions = [...missingKeys(config, keys, file), ...crossIssues(config, origins)];
+  const contradictions = [...missingKeys(config, schemaKeys, file), ...crossIssues(config, origins)];
   if (contradictions.length > 0) throw new ConfigError(contradictions);
   return { config, origins, file: path };
 }

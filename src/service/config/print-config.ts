@@ -9,7 +9,7 @@ export const mask = '***';
 
 /** Returns the values of all keys that have one. Secrets are masked. */
 export function printableTree({ config }: LoadedConfig): ValueTree {
-  return schemaKeys().reduce<ValueTree>((tree, { path, secret }) => {
+  return schemaKeys.reduce<ValueTree>((tree, { path, secret }) => {
     const value = valueAt(config, path);
     return value === undefined ? tree : withValue(tree, path, secret ? mask : value);
   }, {});
@@ -18,7 +18,7 @@ export function printableTree({ config }: LoadedConfig): ValueTree {
 /** Returns the origin of the value of each key that has one. */
 export function printableOrigins({ config, origins }: LoadedConfig): Readonly<Record<string, Origin>> {
   return Object.fromEntries(
-    schemaKeys()
+    schemaKeys
       .filter(({ path }) => valueAt(config, path) !== undefined)
       .map(({ path }) => [path, origins[path] ?? { kind: 'default' }]),
   );

@@ -14,10 +14,8 @@ export interface SchemaKey extends KeyEntry {
   readonly default: unknown;
 }
 
-/** Returns all keys in the order of the schema. */
-export function schemaKeys(): readonly SchemaKey[] {
-  return keysOf(configSchema, '');
-}
+/** All keys, in the order of the schema. */
+export const schemaKeys: readonly SchemaKey[] = keysOf(configSchema, '');
 
 function keysOf(schema: z.ZodType, path: string): readonly SchemaKey[] {
   const inner = unwrapped(schema);

@@ -7,8 +7,6 @@ import { jsonSchema } from '../../../../src/service/config/json-schema.ts';
 import { schemaKeys } from '../../../../src/service/config/schema-keys.ts';
 import { type ValueTree, withValue } from '../../../../src/service/config/value-tree.ts';
 
-const keys = schemaKeys();
-
 const ajv = new Ajv({ strict: true, allowUnionTypes: true });
 for (const keyword of ['x-secret', 'x-reload', 'x-unset', 'x-required']) ajv.addKeyword(keyword);
 
@@ -16,12 +14,14 @@ const junk = fc.oneof(
   fc.constantFrom('', 'x', 'all', 'always', 'https://a.example', 'https://u@a.example', 'postgres://a', 'postgres://'),
   fc.integer({ min: -2, max: 70_000 }),
   fc.constantFrom(2 ** 31, 2 ** 53, 0.5, true, false, null),
-  fc.array(fc.constantFrom<unknown>('', 'x', 1, {}, { name: 'x' }, { name: 'x', deny: [1] }, { nme: 'x' }), { maxLength: 2 }),
+  fc.array(fc.constantFrom<unknown>('', 'x', 1, {}, { name: 'x' }, { name: 'x', deny: [1] }, { nme: 'x' }), {
+    maxLength: 2,
+  }),
   fc.dictionary(fc.constantFrom('a', 'cpuMilli', 'name'), fc.constantFrom<unknown>('', 'x', 1, {}), { maxKeys: 2 }),
 );
 
 const assignment = fc
-  .constantFrom(...keys)
+  .constantFrom(...schemaKeys)
   .chain((key) => fc.tuple(fc.constant(key.path), fc.oneof(fc.constant(key.facts.example), junk)));
 
 const unknownKey = fc.tuple(fc.constantFrom('x', 'worker.x', 'stores.s3.x', 'limits', 'stores', 'pods'), junk);
