@@ -32,7 +32,7 @@ import { ScriptedAttachment } from './scripted-attachment.ts';
  *   that fails is reported in `ProcessResult.undelivered`.
  * - `wait` stops the command when its signal aborts, and leaves it alone when `detachSignal` does.
  * - `signal`, `signalProcess` and `stopProcess` end the command at once: there is no period of grace.
- * - The result is stored with what `resultProperties` returns.
+ * - The result is stored with what `resultProperties` returns; an attachment with `observe` stores none.
  *
  * Arguments are not validated, terminals have no size, and sidecars print nothing.
  *

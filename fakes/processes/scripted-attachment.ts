@@ -105,7 +105,7 @@ export class ScriptedAttachment {
     }
     const undelivered = [this.#stdout.failure, this.#stderr.failure].filter((failure) => failure !== undefined);
     const result = { ...outcome, ...(undelivered.length === 0 ? {} : { undelivered }) };
-    this.#target.store((await this.#options.resultProperties?.(result)) ?? {});
+    if (this.#options.observe !== true) this.#target.store((await this.#options.resultProperties?.(result)) ?? {});
     return result;
   }
 

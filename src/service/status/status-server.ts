@@ -1,6 +1,6 @@
 import type { Logger } from '../../index.ts';
 import type { ServiceHealth } from '../serve/service-state.ts';
-import { bearerToken, withoutToken } from './access/access-control.ts';
+import { bearerToken, isLoopbackHost, withoutToken } from './access/access-control.ts';
 import { TokenFile } from './access/token-file.ts';
 import { TokenReviews } from './access/token-reviews.ts';
 import type { HttpLimits } from './http/http-limits.ts';
@@ -22,6 +22,8 @@ export interface StatusServerConfig {
   readonly auth: 'none' | 'token' | 'tokenReview';
   /** Required for `token`. */
   readonly tokenFile?: string | undefined;
+  /** Whether `none` accepts every request on an address that is not loopback. @defaultValue false */
+  readonly allowUnauthenticated?: boolean | undefined;
 }
 
 export interface StatusServerOptions {
@@ -86,8 +88,9 @@ export async function startMetricsServer({
   });
 }
 
-function authorizeBy({ config: { auth, host, tokenFile }, health, logger }: StatusServerOptions): Authorize {
-  if (auth === 'none') return withoutToken(host);
+function authorizeBy({ config, health, logger }: StatusServerOptions): Authorize {
+  const { auth, host, tokenFile, allowUnauthenticated = false } = config;
+  if (auth === 'none') return isLoopbackHost(host) || !allowUnauthenticated ? withoutToken(host) : async () => {};
   if (auth === 'tokenReview') {
     const reviews = new TokenReviews({ worker: () => health.worker, logger });
     return bearerToken((token) => reviews.check(token));
