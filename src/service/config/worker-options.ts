@@ -10,6 +10,8 @@ import { checkedByLibrary } from './checked-by-library.ts';
 import type { ServiceConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { hasPassword, withPassword } from './database-url.ts';
+import type { LoadedConfig } from './load-config.ts';
+import type { Origins } from './origin.ts';
 import { readSecretFile } from './secret-file.ts';
 import type { S3Section } from './sections/stores.ts';
 
@@ -45,9 +47,20 @@ export async function workerOptionsOf(
  *
  * @throws ConfigError if there is no database, or if the library refuses an option; it names the key
  */
-export async function checkWorkerConfig(config: ServiceConfig): Promise<void> {
-  requireDatabase(config);
-  await checkedByLibrary(plainOptionsOf(config, { database: 'postgres://checked-when-it-is-opened/' }));
+export async function checkWorkerConfig({ config, origins }: LoadedConfig): Promise<void> {
+  try {
+    requireDatabase(config);
+    await checkedByLibrary(plainOptionsOf(config, { database: 'postgres://checked-when-it-is-opened/' }));
+  } catch (error) {
+    throw error instanceof ConfigError ? withOrigins(error, origins) : error;
+  }
+}
+
+/** Returns the error with the sources of the values, each by the key that contains the field. */
+function withOrigins({ issues }: ConfigError, origins: Origins): ConfigError {
+  const keyOf = (path: string): string =>
+    Object.keys(origins).find((key) => path === key || path.startsWith(`${key}.`) || path.startsWith(`${key}[`)) ?? '';
+  return new ConfigError(issues.map((issue) => ({ ...issue, origin: origins[keyOf(issue.path)] })));
 }
 
 /** Returns the options without what is in files. */

@@ -5,6 +5,7 @@ import { checkWorkerOptions } from '../../../../src/index.ts';
 import { keyOfField } from '../../../../src/service/config/checked-by-library.ts';
 import type { ServiceConfig } from '../../../../src/service/config/config.ts';
 import { ConfigError } from '../../../../src/service/config/config-error.ts';
+import type { LoadedConfig } from '../../../../src/service/config/load-config.ts';
 import { checkWorkerConfig, workerOptionsOf } from '../../../../src/service/config/worker-options.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { ConfigFolder } from '../../../support/service/config-folder.ts';
@@ -22,8 +23,12 @@ describe('workerOptionsOf', () => {
 
   const database = 'database: {url: "postgres://u@h:1/d"}';
 
+  async function load(text: string): Promise<LoadedConfig> {
+    return await folder.load(text, { env: { KW_WORKER_NAME: 'ci' } });
+  }
+
   async function configOf(text: string): Promise<ServiceConfig> {
-    return (await folder.load(text, { env: { KW_WORKER_NAME: 'ci' } })).config;
+    return (await load(text)).config;
   }
 
   async function problem(config: Promise<ServiceConfig>): Promise<string> {
@@ -118,7 +123,7 @@ describe('workerOptionsOf', () => {
       const expected =
         'database.url: is missing: set database.url or database.urlFile in the file, or the variable KW_DATABASE_URL';
       expect(await problem(configOf(''))).to.equal(expected);
-      expect((await rejection(checkWorkerConfig(await configOf('')))).message).to.equal(expected);
+      expect((await rejection(checkWorkerConfig(await load('')))).message).to.equal(expected);
     });
   });
 
@@ -148,7 +153,7 @@ describe('workerOptionsOf', () => {
     });
 
     it('is no problem of a check without secrets', async () => {
-      await checkWorkerConfig(await configOf(s3('accessKeyIdFile: /none, secretAccessKeyFile: /none')));
+      await checkWorkerConfig(await load(s3('accessKeyIdFile: /none, secretAccessKeyFile: /none')));
     });
   });
 
