@@ -3,7 +3,12 @@ export function hasPassword(url: string): boolean {
   return /^[a-z]+:\/\/[^/?#]*:[^/?#]+@/.test(url) || /[?&]password=/.test(url);
 }
 
-/** Returns the URL with a password, which replaces none: it is added as a parameter. */
+/** Returns a URL that has no password with one. */
 export function withPassword(url: string, password: string): string {
-  return `${url}${url.includes('?') ? '&' : '?'}password=${encodeURIComponent(password)}`;
+  const encoded = encodeURIComponent(password);
+  const parsed = URL.parse(url);
+  // The URL of a socket has no host, so `URL` cannot parse it or give it a password.
+  if (parsed === null || parsed.hostname === '') return `${url}${url.includes('?') ? '&' : '?'}password=${encoded}`;
+  parsed.password = encoded;
+  return parsed.href;
 }

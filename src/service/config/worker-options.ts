@@ -22,7 +22,12 @@ export interface WorkerExtras
   readonly database?: Database | undefined;
   /** Whether the worker sends heartbeats and reaps by itself. @defaultValue false */
   readonly loops?: boolean | undefined;
+  /** Receives each secret that is read, so that a log can leave it out. */
+  readonly onSecret?: ((secret: string) => void) | undefined;
 }
+
+/** Reads the secret of a key from its file. */
+type ReadSecret = (key: string, file: string) => Promise<string>;
 
 /**
  * Returns the options of the worker. Reads the files with secrets.
@@ -32,13 +37,19 @@ export interface WorkerExtras
  */
 export async function workerOptionsOf(
   config: ServiceConfig,
-  extras: WorkerExtras = {},
+  { onSecret = () => {}, ...extras }: WorkerExtras = {},
 ): Promise<KubernetesWorkerOptions> {
-  const database = extras.database ?? (await databaseUrlOf(config));
+  const readSecret: ReadSecret = async (key, file) => {
+    const secret = await readSecretFile(key, file);
+    onSecret(secret);
+    return secret;
+  };
+  const database = extras.database ?? (await databaseUrlOf(config, readSecret));
+  if (typeof database === 'string') onSecret(database);
   const options = plainOptionsOf(config, { ...extras, database });
   const { s3 } = config.stores;
   if (s3 === undefined) return checkedByLibrary(options);
-  const stores = { ...options.stores, s3: await s3OptionsOf(s3) };
+  const stores = { ...options.stores, s3: await s3OptionsOf(s3, readSecret) };
   return checkedByLibrary({ ...options, stores });
 }
 
@@ -66,7 +77,7 @@ function withOrigins({ issues }: ConfigError, origins: Origins): ConfigError {
 /** Returns the options without what is in files. */
 export function plainOptionsOf(
   config: ServiceConfig,
-  { database, loops = false, ...extras }: WorkerExtras & { readonly database: Database },
+  { database, loops = false, ...extras }: Omit<WorkerExtras, 'onSecret'> & { readonly database: Database },
 ): KubernetesWorkerOptions {
   const { worker, limits, caches, retention } = config;
   const { timeToLiveMs: cacheTimeToLiveMs, ...cacheLimits } = caches;
@@ -110,16 +121,16 @@ function plainS3OptionsOf(s3: S3Section): S3StoreOptions {
   return options;
 }
 
-async function s3OptionsOf(s3: S3Section): Promise<S3StoreOptions> {
+async function s3OptionsOf(s3: S3Section, readSecret: ReadSecret): Promise<S3StoreOptions> {
   const { accessKeyIdFile, secretAccessKeyFile, sessionTokenFile, caFile } = s3;
   const ca = caFile === undefined ? undefined : await readSecretFile('stores.s3.caFile', caFile);
   const options = { ...plainS3OptionsOf(s3), ...(ca !== undefined && { ca }) };
   if (accessKeyIdFile === undefined || secretAccessKeyFile === undefined) return options;
   const credentials = async (): Promise<S3Credentials> => ({
-    accessKeyId: await readSecretFile('stores.s3.accessKeyIdFile', accessKeyIdFile),
-    secretAccessKey: await readSecretFile('stores.s3.secretAccessKeyFile', secretAccessKeyFile),
+    accessKeyId: await readSecret('stores.s3.accessKeyIdFile', accessKeyIdFile),
+    secretAccessKey: await readSecret('stores.s3.secretAccessKeyFile', secretAccessKeyFile),
     ...(sessionTokenFile !== undefined && {
-      sessionToken: await readSecretFile('stores.s3.sessionTokenFile', sessionTokenFile),
+      sessionToken: await readSecret('stores.s3.sessionTokenFile', sessionTokenFile),
     }),
   });
   // A missing file is reported now, and not by the first step. The library reads again when the server
@@ -129,16 +140,16 @@ async function s3OptionsOf(s3: S3Section): Promise<S3StoreOptions> {
 }
 
 /** @throws ConfigError if there is no database, or if a file cannot be read */
-async function databaseUrlOf(config: ServiceConfig): Promise<string> {
+async function databaseUrlOf(config: ServiceConfig, readSecret: ReadSecret): Promise<string> {
   requireDatabase(config);
   const { url, urlFile = '', passwordFile } = config.database;
-  const whole = url ?? (await readSecretFile('database.urlFile', urlFile));
+  const whole = url ?? (await readSecret('database.urlFile', urlFile));
   if (passwordFile === undefined) return whole;
   if (hasPassword(whole))
     throw new ConfigError([
       { path: 'database.passwordFile', problem: 'cannot be combined with a password in the URL of database.urlFile' },
     ]);
-  return withPassword(whole, await readSecretFile('database.passwordFile', passwordFile));
+  return withPassword(whole, await readSecret('database.passwordFile', passwordFile));
 }
 
 /** @throws ConfigError if there is no database */

@@ -100,7 +100,12 @@ describe('workerOptionsOf', () => {
       );
     });
 
-    for (const url of ['postgres://u@h:1/d', 'postgresql://u@h/d?sslmode=disable', 'postgres://u@/d?host=/run/pg'])
+    for (const url of [
+      'postgres://u@h:1/d',
+      'postgresql://u@h/d?sslmode=disable',
+      'postgres://u@/d?host=/run/pg',
+      'postgresql:///d?user=u&host=/run/pg',
+    ])
       it(`adds the password of a file to ${url} as pg reads it`, async () => {
         const passwordFile = await folder.write('password', 'a/?#%&= @:\n');
         const config = await configOf(`database: {url: "${url}", passwordFile: ${passwordFile}}`);
@@ -169,6 +174,16 @@ describe('workerOptionsOf', () => {
     expect(await provider()).to.deep.equal({ accessKeyId: 'one', secretAccessKey: 'two' });
     await folder.write('s3-id', 'three\n');
     expect(await provider()).to.deep.equal({ accessKeyId: 'three', secretAccessKey: 'two' });
+  });
+
+  it('reports each secret to the caller', async () => {
+    const [key, password] = [await folder.write('s3-key', 'key'), await folder.write('pw', 'pass')];
+    const s3 = `stores: {s3: {bucket: ci-archives, accessKeyIdFile: ${key}, secretAccessKeyFile: ${key}}}`;
+    const secrets = new Set<string>();
+    await workerOptionsOf(await configOf(`database: {url: "postgres://u@h/d", passwordFile: ${password}}\n${s3}`), {
+      onSecret: (secret) => secrets.add(secret),
+    });
+    expect([...secrets]).to.deep.equal(['pass', 'postgres://u:pass@h/d', 'key']);
   });
 
   it('names the key of an option that the library refuses', async () => {
