@@ -142,6 +142,16 @@ export const configKeys: readonly KeyEntry[] = [
     summary: 'Whether `serve` migrates the schema of the database to the version of the program.',
   },
   {
+    path: 'database.startTimeoutMs',
+    env: 'KW_DATABASE_START_TIMEOUT_MS',
+    flag: '--database-start-timeout-ms',
+    type: 'integer',
+    secret: false,
+    reload: 'restart',
+    summary:
+      'How long `serve` retries at its start while the database does not answer or lacks a migration that another program has to apply.',
+  },
+  {
     path: 'limits.startTimeoutMs',
     env: 'KW_LIMITS_START_TIMEOUT_MS',
     flag: '--limits-start-timeout-ms',

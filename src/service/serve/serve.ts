@@ -1,0 +1,124 @@
+import { createRequire } from 'node:module';
+import type { Writable } from 'node:stream';
+
+import { KubernetesWorker, type KubernetesWorkerOptions } from '../../index.ts';
+import type { ServiceConfig } from '../config/config.ts';
+import { workerOptionsOf } from '../config/worker-options.ts';
+import { startMetricsServer, startStatusServer } from '../status/status-server.ts';
+import { type ServiceLogger, serviceLogger } from '../telemetry/logger.ts';
+import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
+import { checkTerms, runBackgroundChecks } from './background-checks.ts';
+import { EventLoopLag } from './event-loop-lag.ts';
+import { endOnFaults } from './faults.ts';
+import { runService } from './life-cycle.ts';
+import { type ListenerPlan, startListeners } from './listeners.ts';
+import { openWhenAvailable } from './open-when-available.ts';
+import { serviceClock as clock } from './service-clock.ts';
+import { type ServiceHealth, ServiceState } from './service-state.ts';
+
+export interface ServeOptions {
+  readonly config: ServiceConfig;
+  /** Receives the log. */
+  readonly stdout: Pick<Writable, 'write'>;
+  /** Ends the process because of an error that nothing has handled. */
+  readonly exitOnFault: () => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs the daemon until the signal aborts, and resolves when it has ended in order.
+ *
+ * @throws ConfigError if a file with a secret cannot be read, or the library refuses an option
+ * @throws ListenError if the address of a server cannot be used
+ * @throws RepositoryUnavailableError if the database does not answer within `database.startTimeoutMs`
+ */
+export async function serve({ config, stdout, exitOnFault, signal }: ServeOptions): Promise<void> {
+  const logger = serviceLogger(config, stdout, secretsOf(config));
+  const endFaults = endOnFaults(process, logger, exitOnFault);
+  try {
+    // Before anything listens: a wrong value ends the program with all that is wrong.
+    await workerOptionsOf(config);
+    const telemetry = await startTelemetry(config);
+    const state = new ServiceState(clock, checkTerms(storeNamesOf(config)));
+    const lag = new EventLoopLag(() => state.beat());
+    try {
+      await runService(
+        {
+          state,
+          listen: async () => await startListeners(listenersOf(config, { telemetry, state, logger }), logger),
+          openWorker: async (opening) => await openWorker(config, logger, opening),
+          whileOpen: async (worker, running) =>
+            await runBackgroundChecks({ worker, state, lag, clock, logger }, running),
+          closeTelemetry: async (limitMs) => await telemetry.close(limitMs),
+          graceMs: () => config.shutdown.graceMs,
+          clock,
+          logger,
+        },
+        signal,
+      );
+    } finally {
+      lag.close();
+    }
+  } finally {
+    endFaults();
+  }
+}
+
+async function openWorker(
+  config: ServiceConfig,
+  logger: ServiceLogger,
+  signal: AbortSignal,
+): Promise<KubernetesWorker> {
+  // The files with secrets are read again at each try: they may be replaced meanwhile.
+  const open = async (opening: AbortSignal): Promise<KubernetesWorker> => {
+    const options = await workerOptionsOf(config, { loops: true, logger, signal: opening });
+    if (typeof options.database === 'string') logger.hide(options.database);
+    return await KubernetesWorker.open(electing(options));
+  };
+  return await openWhenAvailable({ open, limitMs: config.database.startTimeoutMs, clock, logger, signal });
+}
+
+/** Of the replicas, one runs the controllers. */
+function electing(options: KubernetesWorkerOptions): KubernetesWorkerOptions {
+  return { ...options, leaderElection: true };
+}
+
+interface ListenerParts {
+  readonly telemetry: Telemetry;
+  readonly state: ServiceHealth;
+  readonly logger: ServiceLogger;
+}
+
+function listenersOf(
+  { status, metrics }: ServiceConfig,
+  { telemetry, state: health, logger }: ListenerParts,
+): readonly ListenerPlan[] {
+  const metricsText = async (): Promise<string> => await telemetry.metricsText();
+  return [
+    {
+      ...status,
+      name: 'the status server',
+      section: 'status',
+      start: async () => await startStatusServer({ config: status, health, version: versionOfPackage(), logger }),
+    },
+    {
+      ...metrics,
+      name: 'the server of metrics',
+      section: 'metrics',
+      start: async () => await startMetricsServer({ config: metrics, metricsText, logger }),
+    },
+  ];
+}
+
+function secretsOf({ database: { url } }: ServiceConfig): readonly string[] {
+  return url === undefined ? [] : [url];
+}
+
+function storeNamesOf({ stores: { pvc, s3 } }: ServiceConfig): readonly string[] {
+  return [...(pvc === undefined ? [] : ['pvc']), ...(s3 === undefined ? [] : ['s3'])];
+}
+
+function versionOfPackage(): string {
+  const manifest = createRequire(import.meta.url)('kubernetes-worker/package.json') as { readonly version: string };
+  return manifest.version;
+}
