@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 
 import type { CliContext, SetExitCode } from './cli-context.ts';
-import { serveCommand } from './commands/serve.ts';
+import { cpCommand } from './commands/cp.ts';
 
 /**
  * Defines one command. It imports nothing but types of the library: the action loads what it needs, so
@@ -12,7 +12,7 @@ import { serveCommand } from './commands/serve.ts';
 export type DefineCommand = (context: CliContext, setExitCode: SetExitCode) => Command;
 
 /** The commands, in the order of the help. */
-const commands: readonly DefineCommand[] = [serveCommand];
+const commands: readonly DefineCommand[] = [cpCommand];
 
 /** Returns the command line with all its commands. */
 export function createProgram(context: CliContext, setExitCode: SetExitCode): Command {

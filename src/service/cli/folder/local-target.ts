@@ -1,21 +1,30 @@
 import { lstat, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
+import { CliError, UsageError } from '../cli-error.ts';
+import { ExitCode } from '../exit-code.ts';
 import { unpackArchive } from './unpack-archive.ts';
 
-/** A target that cannot be written, as the command's user has given it. */
-export class TargetError extends Error {
-  override readonly name: string = 'TargetError';
-}
-
 /** What was at the target could not be moved back to its place. */
-class NotRestoredError extends TargetError {
-  override readonly name = 'NotRestoredError';
-}
+class NotRestoredError extends CliError {}
 
 export interface TargetOptions {
   /** Whether what exists at the target is replaced. */
   readonly force: boolean;
+}
+
+/**
+ * Checks that a target can be written, before the work that leads to its content.
+ *
+ * @throws UsageError if the target exists, unless it is an empty folder or `force` is set, or if it is
+ * in no folder
+ */
+export async function checkTarget(target: string, { force }: TargetOptions): Promise<void> {
+  const path = resolve(target);
+  const existing = await kindAt(path);
+  if (existing === undefined) await folderOf(path, target);
+  else if (!force && !(existing === 'folder' && (await readdir(path)).length === 0))
+    throw new UsageError(`${target} exists: use --force to replace it`);
 }
 
 /**
@@ -24,18 +33,17 @@ export interface TargetOptions {
  * and to its place by renames when the archive has been read to its end. After a failure the target
  * is as it was, and nothing else is left.
  *
- * @throws TargetError if the target exists, unless it is an empty folder or `force` is set
+ * @throws UsageError as `checkTarget`
  */
 export async function unpackTo(
   target: string,
   open: () => Promise<AsyncIterable<Uint8Array>>,
-  { force }: TargetOptions,
+  options: TargetOptions,
 ): Promise<void> {
+  await checkTarget(target, options);
   const path = resolve(target);
   const existing = await kindAt(path);
   const isFolder = existing === 'folder';
-  if (!force && existing !== undefined && !(isFolder && (await readdir(path)).length === 0))
-    throw new TargetError(`${target} exists: use --force to replace it`);
   const beside = isFolder ? path : await folderOf(path, target);
   const work = await mkdtemp(join(beside, `.${basename(path)}.kubernetes-worker-`));
   try {
@@ -47,7 +55,7 @@ export async function unpackTo(
     else if (single !== undefined && !target.endsWith('/'))
       await rename(pathIn(content, Buffer.from(single, 'latin1')), path);
     else if (existing === undefined) await rename(content, path);
-    else throw new TargetError(`${target} is a file, and the source is a folder`);
+    else throw new UsageError(`${target} is a file, and the source is a folder`);
   } catch (error) {
     if (!(error instanceof NotRestoredError)) await rm(work, { recursive: true, force: true });
     throw error;
@@ -84,7 +92,7 @@ async function restore(done: readonly (readonly [Buffer, Buffer])[], old: string
   try {
     for (const [from, to] of done.toReversed()) await rename(to, from);
   } catch (error) {
-    throw new NotRestoredError(`the earlier content of the target is in ${old}`, { cause: error });
+    throw new NotRestoredError(`the earlier content of the target is in ${old}`, ExitCode.Failure, { cause: error });
   }
 }
 
@@ -94,15 +102,15 @@ function pathIn(folder: string, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${folder}/`), name]);
 }
 
-/** Returns the folder that a target is in. @throws TargetError if there is none */
+/** Returns the folder that a target is in. @throws UsageError if there is none */
 export async function folderOf(path: string, target: string): Promise<string> {
   const folder = dirname(path);
-  if ((await kindAt(folder)) !== 'folder') throw new TargetError(`${target} is in a folder that does not exist`);
+  if ((await kindAt(folder)) !== 'folder') throw new UsageError(`${target} is in a folder that does not exist`);
   return folder;
 }
 
 /** Returns what is at a path, `undefined` if it is nothing. A link counts as what it leads to. */
-export async function kindAt(path: string): Promise<'folder' | 'file' | undefined> {
+async function kindAt(path: string): Promise<'folder' | 'file' | undefined> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return undefined;
   if (!found.isSymbolicLink()) return found.isDirectory() ? 'folder' : 'file';

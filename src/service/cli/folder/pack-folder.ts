@@ -2,6 +2,8 @@ import type { BigIntStats } from 'node:fs';
 import { constants, type FileHandle, lstat, open, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 
+import { CliError } from '../cli-error.ts';
+import { ExitCode } from '../exit-code.ts';
 import { closingBlocks, encodeHeader } from './encode-header.ts';
 import { blockBytes, paddingOf, type TarKind } from './tar-entry.ts';
 
@@ -133,8 +135,8 @@ async function* contentOf(handle: FileHandle, size: number, path: string): Async
   }
 }
 
-function changed(path: string, how: string): Error {
-  return new Error(`${textOf(path)} ${how} while it was read`);
+function changed(path: string, how: string): CliError {
+  return new CliError(`${textOf(path)} ${how} while it was read`, ExitCode.Temporary);
 }
 
 /** Joins small pieces to chunks. */

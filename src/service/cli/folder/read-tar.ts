@@ -1,11 +1,12 @@
+import { CliError } from '../cli-error.ts';
+import { ExitCode } from '../exit-code.ts';
 import { blockBytes, paddingOf, type TarEntry, type TarKind } from './tar-entry.ts';
 
 /** An archive that cannot be unpacked. */
-export class ArchiveError extends Error {
-  override readonly name = 'ArchiveError';
-
+export class ArchiveError extends CliError {
   constructor(why: string) {
-    super(`the archive cannot be unpacked: ${why}`);
+    super(`the archive cannot be unpacked: ${why}`, ExitCode.Failure);
+    this.name = 'ArchiveError';
   }
 }
 
