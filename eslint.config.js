@@ -215,7 +215,7 @@ const packages = [
   { name: 'ws', use: ['src/embedded/**'] },
   { name: 'kysely', use: ['src/repository/postgres/**'] },
   { name: 'pg', use: ['src/repository/postgres/**'] },
-  { name: '@electric-sql/pglite', use: ['src/repository/postgres/**', 'src/service/**'] },
+  { name: '@electric-sql/pglite', use: ['src/repository/postgres/**', 'src/service/**', 'src/service/cli/**'] },
   { name: 'tar-stream', use: ['src/artifacts/**'] },
   { name: '@aws-sdk/client-s3', use: ['src/stores/s3/**'] },
   { name: 'valibot', use: ['src/validation/**'] },

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import type { CliContext, SetExitCode } from './cli-context.ts';
 import { cpCommand } from './commands/cp.ts';
 import { execCommand } from './commands/exec.ts';
+import { runCommand } from './commands/run.ts';
 
 /**
  * Defines one command. It imports nothing but types of the library: the action loads what it needs, so
@@ -13,7 +14,7 @@ import { execCommand } from './commands/exec.ts';
 export type DefineCommand = (context: CliContext, setExitCode: SetExitCode) => Command;
 
 /** The commands, in the order of the help. */
-const commands: readonly DefineCommand[] = [execCommand, cpCommand];
+const commands: readonly DefineCommand[] = [runCommand, execCommand, cpCommand];
 
 /** Returns the command line with all its commands. */
 export function createProgram(context: CliContext, setExitCode: SetExitCode): Command {

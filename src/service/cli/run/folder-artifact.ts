@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+
+import type { Artifact } from '../../../index.ts';
+import { UsageError } from '../cli-error.ts';
+import { packFolder } from '../folder/pack-folder.ts';
+
+/**
+ * Returns the content of a local folder as an input of a container. It is read when the library opens
+ * it, and again if the pod has lost it.
+ *
+ * @throws UsageError if the path is not that of a folder
+ */
+export async function folderArtifact(folder: string, skipped: (path: string) => void): Promise<Artifact> {
+  const isFolder = await stat(folder).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) throw new UsageError(`--input: ${folder} is not a folder`);
+  return {
+    handle: `folder-${randomUUID()}`,
+    source: 'host',
+    streamOut: async () => Readable.from(packFolder(folder, { skipped }), { objectMode: false }),
+    readFile: async () => {
+      throw new TypeError('an input is read as a whole');
+    },
+  };
+}
