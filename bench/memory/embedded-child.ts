@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../../src/embedded/main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../src/service/main.ts', import.meta.url));
 
 /** An embedded cluster in a separate process. */
 export interface EmbeddedChild extends AsyncDisposable {
@@ -11,7 +11,7 @@ export interface EmbeddedChild extends AsyncDisposable {
 }
 
 export async function startEmbedded(): Promise<EmbeddedChild> {
-  const child = spawn(process.execPath, [program, '--until-stdin-closes'], {
+  const child = spawn(process.execPath, [program, 'embedded', '--json', '--until-stdin-closes'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // A signal to the process group would end the cluster before the hosts that use it.
     detached: true,

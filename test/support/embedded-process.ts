@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../src/embedded/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/service/main.ts', import.meta.url));
 
 /**
  * An embedded cluster in its own process: independent of the hosts, it ends with the test process.
@@ -19,7 +19,7 @@ export class EmbeddedProcess {
   }
 
   static async start(): Promise<EmbeddedProcess> {
-    const child = spawn(process.execPath, [main, '--until-stdin-closes'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [main, 'embedded', '--json', '--until-stdin-closes'], { stdio: ['pipe', 'pipe', 'inherit'] });
     let line = '';
     for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
       line += String(chunk);

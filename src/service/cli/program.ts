@@ -4,6 +4,7 @@ import { Command } from 'commander';
 
 import type { CliContext, SetExitCode } from './cli-context.ts';
 import { cpCommand } from './commands/cp.ts';
+import { embeddedCommand } from './commands/embedded.ts';
 import { execCommand } from './commands/exec.ts';
 import { runCommand } from './commands/run.ts';
 
@@ -14,7 +15,7 @@ import { runCommand } from './commands/run.ts';
 export type DefineCommand = (context: CliContext, setExitCode: SetExitCode) => Command;
 
 /** The commands, in the order of the help. */
-const commands: readonly DefineCommand[] = [runCommand, execCommand, cpCommand];
+const commands: readonly DefineCommand[] = [runCommand, execCommand, cpCommand, embeddedCommand];
 
 /** Returns the command line with all its commands. */
 export function createProgram(context: CliContext, setExitCode: SetExitCode): Command {

@@ -13,7 +13,7 @@ import { rejection } from '../../support/rejection.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { isolations, startOrSkip } from './isolation.ts';
 
-const program = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../../src/service/main.ts', import.meta.url));
 
 /** Returns the processes of this machine with a text in their command line. */
 async function processesWith(text: string): Promise<number[]> {
@@ -64,7 +64,7 @@ for (const isolation of isolations) {
       const mark = '98762.1';
       const home = await mkdtemp(join(tmpdir(), 'kw-leaks-'));
       const env = { ...process.env, TMPDIR: home };
-      const host = spawn(process.execPath, [program, '--isolation', isolation], {
+      const host = spawn(process.execPath, [program, 'embedded', '--json', '--isolation', isolation], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env,
       });
@@ -87,7 +87,7 @@ for (const isolation of isolations) {
       host.kill('SIGKILL');
       await once(host, 'exit');
       expect((await processesWith(mark)).length).to.be.at.least(1);
-      const next = spawn(process.execPath, [program, '--isolation', 'mapped'], {
+      const next = spawn(process.execPath, [program, 'embedded', '--json', '--isolation', 'mapped'], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env,
       });
@@ -109,9 +109,13 @@ async function firstLine(child: ChildProcess): Promise<{ kubeconfig: string; pid
 
 describe('The embedded cluster as a process', () => {
   it('prints the path of its kubeconfig, and ends with its stdin', async () => {
-    const host = spawn(process.execPath, [program, '--until-stdin-closes', '--isolation', 'mapped'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const host = spawn(
+      process.execPath,
+      [program, 'embedded', '--json', '--until-stdin-closes', '--isolation', 'mapped'],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
     const { kubeconfig, pid } = await firstLine(host);
     expect(pid).to.equal(host.pid);
     expect(existsSync(kubeconfig)).to.equal(true);
@@ -121,7 +125,9 @@ describe('The embedded cluster as a process', () => {
   });
 
   it('ends with SIGTERM', async () => {
-    const host = spawn(process.execPath, [program, '--isolation', 'mapped'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const host = spawn(process.execPath, [program, 'embedded', '--json', '--isolation', 'mapped'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await firstLine(host);
     host.kill('SIGTERM');
     expect(await once(host, 'exit')).to.deep.equal([0, null]);

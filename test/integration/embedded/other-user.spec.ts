@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { ClusterClient } from './cluster-client.ts';
 
-const program = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../../src/service/main.ts', import.meta.url));
 const otherUser = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
 
 /**
@@ -43,10 +43,14 @@ for (const isolation of ['auto', 'mapped'] as const) {
       }
       home = await mkdtemp(join(tmpdir(), 'kw-nobody-'));
       chownSync(home, 65_534, 65_534);
-      host = spawn('setpriv', [...otherUser, process.execPath, program, '--isolation', isolation], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-        env: { PATH: process.env['PATH'], HOME: home, TMPDIR: home },
-      });
+      host = spawn(
+        'setpriv',
+        [...otherUser, process.execPath, program, 'embedded', '--json', '--isolation', isolation],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+          env: { PATH: process.env['PATH'], HOME: home, TMPDIR: home },
+        },
+      );
       if (host.stdout === null) throw new Error('no stdout');
       const [line] = (await once(createInterface({ input: host.stdout }), 'line')) as [string];
       const { kubeconfig, url } = JSON.parse(line) as { kubeconfig: string; url: string };

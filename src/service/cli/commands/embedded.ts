@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { constants, copyFile, rm } from 'node:fs/promises';
+
+import { Command, Option } from 'commander';
+
+import type { EmbeddedClusterOptions } from '../../../embedded/index.ts';
+import type { CliContext } from '../cli-context.ts';
+import { UsageError } from '../cli-error.ts';
+import { withLocalErrors } from '../local-errors.ts';
+import { print } from '../output.ts';
+
+const help = `
+Containers are processes of this machine: the cluster isolates nothing and has no images. Linux only.
+
+Example:
+  KUBECONFIG=$(kubernetes-worker embedded | head -n 1 &) …`;
+
+export function embeddedCommand(context: CliContext): Command {
+  return new Command('embedded')
+    .description('Runs an embedded cluster until it is interrupted, and prints the path of its kubeconfig.')
+    .option('--kubeconfig <file>', 'write the kubeconfig to this new file as well; it is removed at the end')
+    .option('--directory <folder>', 'folder of the volumes and logs (default: a temporary one)')
+    .option('--namespace <name>', 'namespace of the kubeconfig (default: default)')
+    .addOption(new Option('--isolation <kind>', 'of containers').choices(['auto', 'namespaces', 'mapped']))
+    .option('--port <number>', 'port on 127.0.0.1 (default: a free one)', portOf)
+    .option('--until-stdin-closes', 'end at the end of stdin, too', false)
+    .option('--json', 'print kubeconfig, pid, url and isolation as JSON on one line', false)
+    .addHelpText('after', help)
+    .action(async ({ kubeconfig, untilStdinCloses, json, ...options }: EmbeddedOptions) => {
+      const ends = endOf(context, untilStdinCloses);
+      const { EmbeddedCluster } = await import('../../../embedded/index.ts');
+      await using cluster = await EmbeddedCluster.start(options).catch(refuse);
+      await using copied = kubeconfig === undefined ? undefined : await copyOf(cluster.kubeconfigPath, kubeconfig);
+      const { url, isolation, kubeconfigPath } = cluster;
+      const ready = { kubeconfig: copied?.path ?? kubeconfigPath, pid: process.pid, url, isolation };
+      await print(context.stdout, `${json ? JSON.stringify(ready) : ready.kubeconfig}\n`);
+      await ends;
+    });
+}
+
+type EmbeddedOptions = Pick<EmbeddedClusterOptions, 'directory' | 'namespace' | 'isolation' | 'port'> & {
+  readonly kubeconfig?: string;
+  readonly untilStdinCloses: boolean;
+  readonly json: boolean;
+};
+
+/** Resolves when the cluster is to end. The interruption is the usual end, and no failure. */
+async function endOf({ signal, stdin }: CliContext, watchesStdin: boolean): Promise<void> {
+  const ends: Promise<unknown>[] = [];
+  if (!signal.aborted) ends.push(once(signal, 'abort'));
+  if (watchesStdin) {
+    ends.push(once(stdin, 'end'), once(stdin, 'close'));
+    stdin.resume();
+  }
+  if (!signal.aborted) await Promise.race(ends);
+  stdin.destroy();
+}
+
+/** Copies the kubeconfig to a new file, and removes the file at the end. */
+async function copyOf(source: string, path: string): Promise<AsyncDisposable & { readonly path: string }> {
+  await withLocalErrors(() => copyFile(source, path, constants.COPYFILE_EXCL));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { force: true }) };
+}
+
+/** The options of the cluster are those of the command. */
+function refuse(error: unknown): never {
+  if (error instanceof Error && 'code' in error && error.code === 'KW_ERR_EMBEDDED_INVALID_OPTION')
+    throw new UsageError(error.message);
+  throw error;
+}
+
+function portOf(text: string): number {
+  if (!/^[0-9]{1,5}$/.test(text)) throw new UsageError(`--port: ${text} is not a port`);
+  return Number(text);
+}
