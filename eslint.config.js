@@ -10,7 +10,7 @@ const mayImport = {
   'src/internal/**': ['runtime/options.ts'],
   'src/retry/**': ['runtime/options.ts', 'errors/error-code.ts'],
   'src/images/**': ['runtime/**', 'internal/**', 'errors/**'],
-  'src/telemetry/**': ['runtime/**'],
+  'src/telemetry/**': ['runtime/**', 'errors/error-code.ts'],
   'src/validation/**': [
     'runtime/**',
     'errors/**',

@@ -35,6 +35,7 @@ import type { Repository } from './repository/repository.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import type { ArtifactStore } from './stores/artifact-store.ts';
 import { PodStore } from './stores/pod-store.ts';
+import { OpenTelemetryTracing } from './telemetry/open-telemetry-tracing.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
 import { checkShape } from './validation/shape.ts';
 import { workerOptions } from './validation/worker-shapes.ts';
@@ -135,6 +136,7 @@ function compose(
     finishedOwnerTtlMs,
   } = withDefaults(options);
   const keeping = keepingOf(options);
+  const tracing = new OpenTelemetryTracing({ clock });
   const delivery = new AgentDelivery(cluster, {
     architecture: options.architecture,
     path: options.agentBinary,
@@ -189,6 +191,7 @@ function compose(
     agents,
     clock,
     emit,
+    tracing,
   });
   const reapSoon = (): void => controllers.reapSoon();
   const { volumeImage: image } = settings;
@@ -247,6 +250,7 @@ function compose(
     finishedOwnerTtlMs,
     reservations: repository.reservations,
     emit,
+    tracing,
     archives:
       archiveStores.size === 0 ? undefined : { installationId, rows: repository.archives, stores: archiveStores },
     caches: options.caches && { rows: repository.caches, limits: options.caches },
@@ -261,13 +265,33 @@ function compose(
     newId: randomUUID,
     emit,
   });
-  const probed = new Map<string, Pick<ArtifactStore, 'name' | 'probe'>>([...stores, ...archiveStores]);
+  const { reapEveryMs: everyMs } = options;
+  const reapLoop =
+    everyMs === undefined
+      ? undefined
+      : new ReapLoop({
+          workerName: name,
+          reaper,
+          workers: repository.workers,
+          everyMs,
+          holder: randomUUID(),
+          clock,
+          logger,
+        });
+  tracing.apart(() => reapLoop?.start());
+  const sweepEveryMs = options.stores?.sweepEveryMs ?? defaultSweepMs;
+  const sweepLoop =
+    everyMs === undefined || archiveStores.size === 0
+      ? undefined
+      : new KeySweepLoop({ workerName: name, reaper, everyMs: sweepEveryMs, clock, logger });
+  tracing.apart(() => sweepLoop?.start());
   const { registrar, heartbeats } = composeRegistrar({
     workerName: name,
     states: repository.workerStates,
     cluster,
     stores: probed,
     everyMs: options.heartbeatEveryMs,
+    tracing,
     clock,
     logger,
   });
@@ -375,6 +399,8 @@ function compose(
     artifactTimeToLiveMs,
     hijackGraceMs,
     events,
+    tracing,
+    traceEnvironment: options.traceEnvironment ?? false,
     placement,
     archives,
     saving,

@@ -232,6 +232,16 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    * @defaultValue nothing is masked
    */
   readonly mask?: ((text: string) => string) | undefined;
+  /**
+   * Whether each command of `Container.run` receives the trace context of its span, in the form of
+   * W3C, as the variable `TRACEPARENT`, and `TRACESTATE` if there is one. Programs that support it
+   * continue the trace. A variable of these names in a specification takes precedence. The trace
+   * context is no part of what identifies a command: `run` again with the same ID attaches. Without an
+   * active trace no variable is set.
+   *
+   * @defaultValue false
+   */
+  readonly traceEnvironment?: boolean | undefined;
   /** Receives log messages. @defaultValue nothing is logged */
   readonly logger?: Logger | undefined;
   /** Measures time. @defaultValue the system's clock */

@@ -12,6 +12,7 @@ import type { ArchiveStore } from '../stores/archive-store.ts';
 import type { CopyOptions, ReceivedArchive, SentArchive, StoreLocation } from '../stores/artifact-store.ts';
 import type { FrameStore } from '../stores/frame-store.ts';
 import type { ArchiveObserver } from '../telemetry/archive-metrics.ts';
+import { outcomeOf } from '../telemetry/outcome.ts';
 import type {
   ArchiveService,
   PodVolume,
@@ -22,7 +23,7 @@ import type {
 } from './archive-service.ts';
 import type { ArchiveTransfers, WriteOptions } from './archive-transfers.ts';
 import { LeasedWriter, type LeasedWriterComponents } from './leased-writer.ts';
-import { beginObserved, type ObservedTransfer, observed, outcomeOf } from './observed-transfer.ts';
+import { beginObserved, type ObservedTransfer, observed } from './observed-transfer.ts';
 
 export interface ArchivesComponents extends LeasedWriterComponents {
   readonly archives: LeasedWriterComponents['archives'] & Pick<ArchiveRepository, 'refer' | 'touch'>;

@@ -1,6 +1,6 @@
-import { isKubernetesWorkerError } from '../errors/error-code.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { ArchiveObserver, ArchiveReport } from '../telemetry/archive-metrics.ts';
+import { outcomeOf } from '../telemetry/outcome.ts';
 
 export interface ObservedTransfer extends AbortOptions {
   readonly store: string;
@@ -39,10 +39,4 @@ export function beginObserved({
 }: ObservedTransfer): (outcome: string, bytes: number) => void {
   const startedAt = clock.now();
   return (outcome, bytes) => observer({ store, direction, outcome, bytes, durationMs: clock.now() - startedAt });
-}
-
-/** Returns the outcome of a failed transfer. It has few values, because it labels metrics. */
-export function outcomeOf(error: unknown, { signal }: AbortOptions): string {
-  if (signal?.aborted === true) return 'CANCELLED';
-  return isKubernetesWorkerError(error) ? error.code.replace('KW_ERR_', '') : 'OTHER';
 }

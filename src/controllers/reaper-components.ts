@@ -10,6 +10,7 @@ import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ArchiveStore } from '../stores/archive-store.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 
 export interface ReaperComponents {
   readonly workerName: string;
@@ -32,6 +33,7 @@ export interface ReaperComponents {
   readonly finishedOwnerTtlMs: number;
   readonly reservations: Pick<ReservationRepository, 'prune'>;
   readonly emit: EmitEvent;
+  readonly tracing: Tracing;
   /** @defaultValue the caches of the worker have no limits */
   readonly caches?: { readonly rows: Pick<CacheRepository, 'limit'>; readonly limits: CacheLimits } | undefined;
   /** @defaultValue the worker has no archive store */

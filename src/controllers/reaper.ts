@@ -54,7 +54,12 @@ export class Reaper {
    *
    * @throws ReconcileError - after the pass, with all failures
    */
-  async reap({ budgetMs, signal, ...options }: PassOptions = {}): Promise<ReapResult> {
+  async reap(options: PassOptions = {}): Promise<ReapResult> {
+    const { tracing, workerName } = this.#components;
+    return await tracing.span('reaper.pass', { workerName }, () => this.#reap(options), options);
+  }
+
+  async #reap({ budgetMs, signal, ...options }: PassOptions): Promise<ReapResult> {
     const { clock } = this.#components;
     using budget = new TimeBudget(budgetMs, clock, { signal });
     const pass = this.#newPass(budget.signal, { signal });
@@ -76,7 +81,12 @@ export class Reaper {
    *
    * @throws ReconcileError - after the sweep, with all failures
    */
-  async sweepStores({ signal }: AbortOptions = {}): Promise<Pick<ReapResult, 'deletedKeys'>> {
+  async sweepStores(options: AbortOptions = {}): Promise<Pick<ReapResult, 'deletedKeys'>> {
+    const { tracing, workerName } = this.#components;
+    return await tracing.span('store.sweep', { workerName }, () => this.#sweepStores(options), options);
+  }
+
+  async #sweepStores({ signal }: AbortOptions): Promise<Pick<ReapResult, 'deletedKeys'>> {
     const pass = this.#newPass(signal, { signal });
     await this.#sweepKeys(pass);
     this.#throwFailures(pass);

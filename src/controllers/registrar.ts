@@ -5,6 +5,7 @@ import type { WorkerMove, WorkerStates } from '../repository/worker-states.ts';
 import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo, WorkerState } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 
 export interface RegistrarComponents {
   readonly workerName: string;
@@ -14,6 +15,7 @@ export interface RegistrarComponents {
   readonly stores: ReadonlyMap<string, Pick<ArtifactStore, 'name' | 'probe'>>;
   /** How long a heartbeat lasts that has no time of its own, in milliseconds. */
   readonly expiresInMs: number;
+  readonly tracing: Tracing;
   readonly logger: Logger;
 }
 
@@ -47,9 +49,14 @@ export class Registrar {
     expiresInMs = this.#components.expiresInMs,
     signal,
   }: HeartbeatOptions = {}): Promise<WorkerInfo | undefined> {
-    const { states, workerName, logger } = this.#components;
+    const { workerName, tracing } = this.#components;
     if (!(Number.isSafeInteger(expiresInMs) && expiresInMs > 0))
       throw new InvalidSpecError('expiresInMs', `${expiresInMs} is not a positive number of milliseconds`);
+    return await tracing.span('heartbeat', { workerName }, () => this.#heartbeat(expiresInMs, { signal }), { signal });
+  }
+
+  async #heartbeat(expiresInMs: number, { signal }: AbortOptions): Promise<WorkerInfo | undefined> {
+    const { states, workerName, logger } = this.#components;
     await this.#probe({ signal });
     const worker = this.#moved(await states.heartbeat(workerName, expiresInMs, { signal }));
     if (worker.state !== 'retiring' || !(await states.deleteRetired(workerName, { signal }))) return worker;

@@ -6,6 +6,7 @@ import type { Cluster } from '../kubernetes/cluster.ts';
 import { handleOf, storeClaimOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import type { AgentPool } from './agent-pool.ts';
 
 export interface PodRemoverComponents {
@@ -16,6 +17,7 @@ export interface PodRemoverComponents {
   readonly agents: Pick<AgentPool, 'forget'>;
   readonly clock: Clock;
   readonly emit: EmitEvent;
+  readonly tracing: Tracing;
 }
 
 /** A pod with the labels of the installation. */
@@ -105,11 +107,13 @@ export class PodRemover {
     handle: string,
     { signal, ...known }: AbortOptions & { readonly uid?: string | undefined } = {},
   ): Promise<boolean> {
-    const uid = await this.delete(podName, handle, { ...known, signal });
-    if (uid === undefined) return false;
-    await this.#whenGone(podName, uid, { signal });
-    this.#components.emit({ kind: 'capacity-released', by: 'pod', name: podName });
-    return true;
+    return await this.#traced(podName, handle, { signal }, async () => {
+      const uid = await this.#delete(podName, handle, { ...known, signal });
+      if (uid === undefined) return false;
+      await this.#whenGone(podName, uid, { signal });
+      this.#components.emit({ kind: 'capacity-released', by: 'pod', name: podName });
+      return true;
+    });
   }
 
   /** Resolves when no pod of this name and uid exists. */
@@ -131,10 +135,23 @@ export class PodRemover {
    * Deletes the pod of this handle, and does not wait for its end. Returns the pod's uid, or
    * `undefined` if the pod does not exist. Keeps a pod of this name that belongs to another handle.
    */
-  async delete(
+  async delete(podName: string, handle: string, deletion: PodDeletion = {}): Promise<string | undefined> {
+    return await this.#traced(podName, handle, deletion, () => this.#delete(podName, handle, deletion));
+  }
+
+  async #traced<T>(
+    podName: string,
+    containerHandle: string,
+    { signal }: AbortOptions,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return await this.#components.tracing.span('pod.delete', { podName, containerHandle }, work, { signal });
+  }
+
+  async #delete(
     podName: string,
     handle: string,
-    { signal, gracePeriodSeconds, ...known }: PodDeletion = {},
+    { signal, gracePeriodSeconds, ...known }: PodDeletion,
   ): Promise<string | undefined> {
     const { cluster, agents, emit } = this.#components;
     const release = await this.#calls.acquire({ signal });

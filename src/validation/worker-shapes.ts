@@ -117,6 +117,7 @@ export const workerOptions: v.GenericSchema = v.object({
   heartbeatEveryMs: optionalNumber,
   leaderElection: optionalBoolean,
   mask: optionalFunction,
+  traceEnvironment: optionalBoolean,
   logger: v.optional(withMethods('a logger with debug, info, warn and error', ['debug', 'info', 'warn', 'error'])),
   clock: v.optional(withMethods('a clock with now and sleep', ['now', 'sleep'])),
 } satisfies FieldsOf<KubernetesWorkerOptions>);

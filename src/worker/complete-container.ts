@@ -1,7 +1,9 @@
 import { isKubernetesWorkerError } from '../errors/error-code.ts';
 import { IllegalTransitionError, LeaseLostError, RepositoryUnavailableError } from '../errors/repository.ts';
 import { within } from '../internal/within.ts';
+import type { Pod } from '../kubernetes/cluster.ts';
 import type { LaunchOptions } from '../pods/pod-launcher.ts';
+import { inStartPhases, type StartPhases } from '../pods/start-phases.ts';
 import type { Lease } from '../repository/container-repository.ts';
 import type { ContainerRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
@@ -74,7 +76,7 @@ async function launch(
   components: ContainerCreationComponents,
   options: AbortOptions,
 ): Promise<void> {
-  const { launcher, pods, hermetic } = components;
+  const { launcher, pods, hermetic, tracing } = components;
   const { podName, handle } = container;
   let { podUid } = container;
   const ground = plan.pod.hermetic === true ? await hermetic.prepare(options) : undefined;
@@ -84,14 +86,27 @@ async function launch(
     progress.creatingPod();
     const waitingForQuota: LaunchOptions['waitingForQuota'] = (message, queued) =>
       progress.waitingForQuota(message, queued);
-    podUid = await launcher.launch(request, { ...options, waitingForQuota });
+    podUid = await tracing.span(
+      'pod.create',
+      { podName, image: request.image },
+      () => launcher.launch(request, { ...options, waitingForQuota }),
+      options,
+    );
     await recordPod({ ...container, podUid }, lease, components, options);
     options.signal?.throwIfAborted();
   } else {
     // An earlier holder launched it: a new pod under this name would lack the inputs of the first.
     await pods.requireAlive(podName, { ...options, uid: podUid });
   }
-  await pods.whenAgentAnswers({ podName, handle, podUid }, { ...options, observed: (pod) => progress.observe(pod) });
+  const pod = { podName, handle, podUid };
+  const wait = (phases: StartPhases): Promise<void> => {
+    const observed = (seen: Pod): void => {
+      progress.observe(seen);
+      phases.observe(seen);
+    };
+    return pods.whenAgentAnswers(pod, { ...options, observed });
+  };
+  await tracing.span('pod.ready', { podName }, (span) => inStartPhases(span, wait, options), options);
   progress.agentReady();
   // Before any input: an input that an earlier holder still streams would overwrite this holder's
   // when it is committed.

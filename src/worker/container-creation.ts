@@ -14,6 +14,7 @@ import type { Clock, Logger } from '../runtime/options.ts';
 import type { Artifact } from '../runtime/volume.ts';
 import type { StepDelegate } from '../runtime/worker.ts';
 import type { ContainerVolumeStore } from '../stores/artifact-store.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import type { ContainerPlan } from './container-plan.ts';
 import type { OpenStreams } from './retention/open-streams.ts';
 import type { StoredVolume } from './stored-volume.ts';
@@ -35,6 +36,7 @@ export interface ContainerCreationComponents {
   /** A working holder renews its lease. A holder that died is replaced after this time. */
   readonly leaseMs: number;
   readonly emit: EmitEvent;
+  readonly tracing: Tracing;
   readonly clock: Clock;
   readonly logger: Logger;
 }

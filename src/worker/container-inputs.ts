@@ -43,14 +43,18 @@ export async function fillInputs(
       report: (facts) => progress.streamingInput(facts),
     });
     input.begin();
-    const taking = components.volume(record).takeFrom(artifact, {
-      signal: either,
-      lease: { holder: lease.holder, generation },
-      progress: (bytes) => input.received(bytes),
-    });
-    const { rawBytes } = await taking.catch((error: unknown) => {
-      throw endOfPod(error, record.handle);
-    });
+    const take = async (): Promise<{ readonly rawBytes: number }> => {
+      const taking = components.volume(record).takeFrom(artifact, {
+        signal: either,
+        lease: { holder: lease.holder, generation },
+        progress: (bytes) => input.received(bytes),
+      });
+      return await taking.catch((error: unknown) => {
+        throw endOfPod(error, record.handle);
+      });
+    };
+    const facts = { mountPath: path, volumeHandle: artifact.handle };
+    const { rawBytes } = await components.tracing.span('inputs.stream-in', facts, take, { signal: either });
     input.complete(rawBytes);
   };
   const filling = plan.mounts.map(async (mount) => {

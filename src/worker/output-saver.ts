@@ -9,6 +9,7 @@ import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type { UnsavedOutput } from '../runtime/process.ts';
 import type { SaveOutputs } from '../stores/stores-options.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 
 /** Which outputs are saved, and where. */
 export interface OutputSaving {
@@ -28,6 +29,7 @@ export interface OutputSaverComponents extends OutputSaving {
   readonly retry: <T>(work: () => Promise<T>, options: AbortOptions) => Promise<T>;
   /** Runs the work of a call that `Worker.close` aborts and awaits. */
   readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
+  readonly tracing: Tracing;
   readonly logger: Logger;
 }
 
@@ -60,10 +62,15 @@ export class OutputSaver {
    * @throws RepositoryUnavailableError - the database does not answer; the agent keeps the result
    */
   async save(command: EndedCommand, options: AbortOptions): Promise<readonly UnsavedOutput[]> {
-    const { when, holding } = this.#components;
+    const { when, holding, tracing } = this.#components;
     if (command.hijack === true || when === 'never') return [];
     if (when === 'success' && command.exitStatus !== 0) return [];
-    return await holding((signal) => this.#saveAll(command, signal), options);
+    const { handle: containerHandle, processId } = command;
+    return await holding(
+      (signal) =>
+        tracing.span('outputs.save', { containerHandle, processId }, () => this.#saveAll(command, signal), { signal }),
+      options,
+    );
   }
 
   async #saveAll(command: EndedCommand, signal: AbortSignal): Promise<readonly UnsavedOutput[]> {

@@ -1,5 +1,5 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
-import { InvalidSpecError } from '../errors/caller.ts';
+import type { StartOutcome } from '../agent-client/process/agent-specs.ts';
 import { PodError } from '../errors/pod.ts';
 import { ProcessSpecChangedError } from '../errors/process.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
@@ -18,7 +18,8 @@ import type { ContainerDescription } from '../runtime/container-description.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties, RunOptions } from '../runtime/process.ts';
 import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
-import type { VolumeMount } from '../runtime/volume.ts';
+import type { Operation } from '../telemetry/semconv.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import { attachOptions, processIO, processSpec, runOptions } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
@@ -26,10 +27,11 @@ import type { ResultComponents } from './agent-result.ts';
 import { ContainerProcesses } from './container-processes.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
-import { maskedDescription } from './masked-texts.ts';
+import { mergeEnvironment } from './exec-limits.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
 import { processDigest, requireSameCommand } from './process-digest.ts';
 import {
+  type CheckedProcess,
   checkOutput,
   checkPosition,
   checkProcess,
@@ -59,6 +61,9 @@ export interface PodContainerComponents {
   /** Returns the volumes of the container. Empty if its row no longer exists. */
   readonly mounts: (handle: string, options: AbortOptions) => Promise<readonly VolumeMount[]>;
   readonly emit: EmitEvent;
+  readonly tracing: Tracing;
+  /** Whether commands receive the trace context of their span in their environment. */
+  readonly traceEnvironment: boolean;
 }
 
 /** How a container was found. */
@@ -106,20 +111,55 @@ export class PodContainer implements Container {
     const stdin = io.stdin !== undefined;
     const specDigest = processDigest(spec, { dir: spec.dir === undefined ? undefined : checked.dir, stdin });
     const expected = options.onSpecChange === 'keep' ? undefined : specDigest;
-    const target: AttachTarget = { ...this.#target(checked.id, io, options), stdinFrom: 'start', hijack };
+    const where = this.#target(checked.id, io, options);
+    return await this.#traced('process.run', { ...where, stdinFrom: 'start', hijack }, options, async (target) => {
+      try {
+        if (this.#podIsMissing) throw this.#disappeared();
+        return await this.#marked(target, options, () =>
+          this.#start(this.#inTrace(checked, target), { ...target, stdin, specDigest }, expected, options),
+        );
+      } catch (error) {
+        return await this.#endedBefore({ ...target, specDigest: expected }, error, options);
+      }
+    });
+  }
+
+  /** Starts the command. Resolves with its process, which is followed to its end. */
+  async #start(
+    checked: CheckedProcess,
+    target: AttachTarget & { readonly stdin: boolean; readonly specDigest: string },
+    expected: string | undefined,
+    options: RunOptions,
+  ): Promise<Process> {
+    const start = (): Promise<StartOutcome> => startProcess(checked, target, this.#components, options);
+    const started = await target.span.span('process.exec', {}, start, options);
+    requireSameCommand(expected, started.specDigest, target);
+    if (started.started) this.#components.emit({ kind: 'process-started', handle: this.handle, processId: checked.id });
+    // The command runs: the host receives the process before it is attached to, so that it can
+    // stop the command even if attaching takes long.
+    return PodProcess.follow({ ...target, startedByCall: started.started }, this.#components);
+  }
+
+  /** Adds the trace context. Entries of the specification take precedence. */
+  #inTrace(checked: CheckedProcess, { span }: AttachTarget): CheckedProcess {
+    if (!this.#components.traceEnvironment) return checked;
+    return { ...checked, env: mergeEnvironment(span.environment(), checked.env) };
+  }
+
+  /** Runs a call in a span, which ends with the process that the call returns, or with its failure. */
+  async #traced(
+    operation: Operation,
+    where: Omit<AttachTarget, 'span'>,
+    options: AbortOptions,
+    call: (target: AttachTarget) => Promise<Process>,
+  ): Promise<Process> {
+    const { handle: containerHandle, podName, processId } = where;
+    const span = this.#components.tracing.begin(operation, { containerHandle, podName, processId });
     try {
-      if (this.#podIsMissing) throw this.#disappeared();
-      return await this.#marked(target, options, async () => {
-        const started = await startProcess(checked, { ...target, stdin, specDigest }, this.#components, options);
-        requireSameCommand(expected, started.specDigest, target);
-        if (started.started)
-          this.#components.emit({ kind: 'process-started', handle: this.handle, processId: checked.id });
-        // The command runs: the host receives the process before it is attached to, so that it can
-        // stop the command even if attaching takes long.
-        return PodProcess.follow({ ...target, startedByCall: started.started }, this.#components);
-      });
+      return await span.within(() => call({ ...where, span }));
     } catch (error) {
-      return await this.#endedBefore({ ...target, specDigest: expected }, error, options);
+      span.fail(error, options);
+      throw error;
     }
   }
 
@@ -128,20 +168,15 @@ export class PodContainer implements Container {
     checkCall(io, options, attachOptions);
     checkProcessId('processId', processId);
     checkStdin('stdin', io.stdin, { isWhole: false });
-    checkObserver(io, options);
-    const { observe: observes } = options;
-    const target: AttachTarget = {
-      ...this.#target(processId, io, options),
-      stdinFrom: 'here',
-      hijack: false,
-      observes,
-    };
-    try {
-      if (this.#podIsMissing) throw this.#disappeared();
-      return await PodProcess.attach(target, this.#components, options);
-    } catch (error) {
-      return await this.#endedBefore(target, error, options);
-    }
+    const where = { ...this.#target(processId, io, options), stdinFrom: 'here', hijack: false } as const;
+    return await this.#traced('process.attach', where, options, async (target) => {
+      try {
+        if (this.#podIsMissing) throw this.#disappeared();
+        return await PodProcess.attach(target, this.#components, options);
+      } catch (error) {
+        return await this.#endedBefore(target, error, options);
+      }
+    });
   }
 
   async listProcesses(options: AbortOptions = {}): Promise<readonly ProcessInfo[]> {
@@ -226,7 +261,7 @@ export class PodContainer implements Container {
    * otherwise, and if the process was started with another command.
    */
   async #endedBefore(
-    { processId, from, io, specDigest }: AttachTarget & { readonly specDigest?: string | undefined },
+    { processId, from, io, span, specDigest }: AttachTarget & { readonly specDigest?: string | undefined },
     error: unknown,
     { signal }: AttachOptions,
   ): Promise<Process> {
@@ -236,6 +271,8 @@ export class PodContainer implements Container {
     requireSameCommand(specDigest, result.specDigest, { handle: this.handle, processId });
     const memoryKill = (): PodError => this.#outOfMemory();
     const { pods } = this.#components;
+    span.set({ exitCode: result.exitStatus });
+    span.end();
     return new EndedProcess({ id: processId, handle: this.handle, result, from, io, memoryKill, pods });
   }
 
@@ -249,7 +286,11 @@ export class PodContainer implements Container {
   }
 
   /** @throws InvalidSpecError */
-  #target(processId: string, io: ProcessIO, options: AttachOptions): Omit<AttachTarget, 'stdinFrom' | 'hijack'> {
+  #target(
+    processId: string,
+    io: ProcessIO,
+    options: AttachOptions,
+  ): Omit<AttachTarget, 'stdinFrom' | 'hijack' | 'span'> {
     const { memoryLimits, sidecarNames } = this.#settings;
     checkSidecarWritables(io.sidecars, sidecarNames);
     const where: ProcessTarget = {

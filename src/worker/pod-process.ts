@@ -27,6 +27,7 @@ import type {
   WaitOptions,
   WindowSize,
 } from '../runtime/process.ts';
+import type { OpenSpan } from '../telemetry/tracing.ts';
 import { abortOptions } from '../validation/common-shapes.ts';
 import { waitOptions, windowSize as windowSizeShape } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
@@ -64,6 +65,8 @@ export interface AttachTarget extends ProcessTarget {
   readonly hijack: boolean;
   /** In bytes, by the name of the pod container. */
   readonly memoryLimits: ReadonlyMap<string, number | undefined>;
+  /** The span of the process. It ends with the process, or when the host detaches. */
+  readonly span: OpenSpan;
 }
 
 export interface PodProcessComponents {
@@ -115,6 +118,7 @@ export class PodProcess implements Process {
     try {
       await mapDeletedPod(target, () => Promise.race([process.#opening, process.#end]));
     } catch (error) {
+      target.span.fail(error, { signal });
       process.#detached.abort(error);
       process.#release();
       throw error;
@@ -148,7 +152,7 @@ export class PodProcess implements Process {
     const { signal: detached } = this.#detached;
     this.#opening = this.#attachments.begin(signal === undefined ? detached : AbortSignal.any([signal, detached]));
     this.#opening.catch(ignore);
-    this.#end = this.#follow();
+    this.#end = target.span.within(() => this.#followInSpan());
     // `wait` reports the error. Without a `wait`, the error must not end the host's program.
     this.#end.catch(ignore);
   }
@@ -208,6 +212,22 @@ export class PodProcess implements Process {
     }
   }
 
+  /** Ends the span when the process has ended, or the host has detached. */
+  async #followInSpan(): Promise<ProcessResult> {
+    const { span } = this.#target;
+    try {
+      const result = await this.#follow();
+      span.set({ exitCode: result.exitStatus });
+      span.end();
+      return result;
+    } catch (error) {
+      const { signal } = this.#detached;
+      if (signal.aborted) span.set({ detached: true });
+      span.fail(error, { signal });
+      throw error;
+    }
+  }
+
   /** Waits for the end of the process through lost connections, and watches its pod. */
   async #follow(): Promise<ProcessResult> {
     const within = AbortSignal.any([this.#over.signal, this.#detached.signal]);
@@ -218,7 +238,8 @@ export class PodProcess implements Process {
     try {
       let ended: Ended;
       try {
-        ended = await this.#untilEnd(within);
+        const wait = (): Promise<Ended> => this.#untilEnd(within);
+        ended = await this.#target.span.span('process.wait', {}, wait, this.#detached);
       } catch (error) {
         return await this.#endedBefore(error);
       }

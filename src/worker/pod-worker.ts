@@ -49,6 +49,7 @@ import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worke
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { isNowhere } from '../stores/nowhere.ts';
 import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
+import type { OpenSpan, Tracing } from '../telemetry/tracing.ts';
 import { copyArtifactOptions, createArtifactOptions } from '../validation/artifact-shapes.ts';
 import { invalidateCacheOptions } from '../validation/cache-shapes.ts';
 import { checkOptions } from '../validation/check-shapes.ts';
@@ -67,9 +68,7 @@ import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
 import { heartbeatOptions, landOptions, probeOptions } from '../validation/lifecycle-shapes.ts';
 import { artifactHandles, checkReservationTime, reservationRequest } from '../validation/placement-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
-import { reviewTokenOptions } from '../validation/token-shapes.ts';
-import { volumeQuery } from '../validation/volume-shapes.ts';
-import type { ContainerCreationComponents } from './container-creation.ts';
+import type { ContainerCreationComponents, ContainerOutcome, ContainerRequest } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
 import { finishOwner } from './finish-owner.ts';
@@ -128,6 +127,9 @@ export interface PodWorkerComponents {
   readonly artifactTimeToLiveMs: number;
   readonly hijackGraceMs: number;
   readonly events: EventHub;
+  readonly tracing: Tracing;
+  /** Whether commands receive the trace context of their span in their environment. */
+  readonly traceEnvironment: boolean;
   readonly placement: Placement;
   /** `undefined` for a worker without archive stores. */
   readonly archives: ArchiveService | undefined;
@@ -185,6 +187,7 @@ export class PodWorker implements Worker {
       clock,
       logger,
       events,
+      tracing,
     } = this.#open();
     checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
@@ -213,9 +216,14 @@ export class PodWorker implements Worker {
       clock,
       logger,
       emit: events.emit,
+      tracing,
     };
+    const facts = { workerName: this.name, pipelineName: metadata.pipelineName, taskName: metadata.stepName };
     const { container, created } = await this.#holding.run(
-      (signal) => findOrCreateContainer(requested, components, { signal }),
+      (signal) =>
+        tracing.span('container.create', facts, (span) => findOrCreate(requested, components, span, { signal }), {
+          signal,
+        }),
       options,
     );
     return {
@@ -492,7 +500,7 @@ export class PodWorker implements Worker {
   }
 
   #volume(record: VolumeRecord): StoredVolume {
-    const { repository, pods, caches, streams, archives, logger, events } = this.#components;
+    const { repository, pods, caches, streams, archives, logger, events, tracing } = this.#components;
     const retry = (work: () => Promise<void>, options: AbortOptions): Promise<void> => pods.retry(work, options);
     return new StoredVolume(record, {
       volumes: repository.volumes,
@@ -502,6 +510,7 @@ export class PodWorker implements Worker {
       caches,
       holding: (work, options) => this.#hold(work, options),
       emit: events.emit,
+      tracing,
       archives,
       sealed: this.#sealed(),
       logger,
@@ -537,7 +546,7 @@ export class PodWorker implements Worker {
   }
 
   #outputSaver(): OutputSaver | undefined {
-    const { repository, pods, archives, saving, logger } = this.#components;
+    const { repository, pods, archives, saving, logger, tracing } = this.#components;
     if (archives === undefined || saving === undefined) return undefined;
     return new OutputSaver({
       ...saving,
@@ -547,6 +556,7 @@ export class PodWorker implements Worker {
       rows: repository.archives,
       retry: (work, options) => pods.retry(work, options),
       holding: (work, options) => this.#hold(work, options),
+      tracing,
       logger,
     });
   }
@@ -570,7 +580,8 @@ export class PodWorker implements Worker {
   }
 
   #container(record: ContainerRecord, finding: ContainerFinding): PodContainer {
-    const { repository, cluster, agents, pods, logs, newId, clock, logger, hijackGraceMs, events } = this.#components;
+    const { repository, cluster, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
+    const { events, tracing, traceEnvironment } = this.#components;
     return new PodContainer(record, finding, {
       containers: repository.containers,
       queries: repository.queries,
@@ -585,8 +596,23 @@ export class PodWorker implements Worker {
       outputs: saverOf(record, this.#outputs, this.#taskCaches),
       mounts: (handle, options) => this.#mounts(handle, options),
       emit: events.emit,
+      tracing,
+      traceEnvironment,
     });
   }
+}
+
+/** Calls `findOrCreateContainer`, and completes its span. */
+async function findOrCreate(
+  requested: ContainerRequest,
+  components: ContainerCreationComponents,
+  span: OpenSpan,
+  options: AbortOptions,
+): Promise<ContainerOutcome> {
+  const outcome = await findOrCreateContainer(requested, components, options);
+  const { handle: containerHandle, podName } = outcome.container;
+  span.set({ containerHandle, podName });
+  return outcome;
 }
 
 function checkLookup(handle: string, options: AbortOptions): void {

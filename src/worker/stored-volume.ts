@@ -25,6 +25,7 @@ import type {
   VolumeStatus,
 } from '../runtime/volume.ts';
 import type { ArtifactStore, ReceivedArchive, SentArchive } from '../stores/artifact-store.ts';
+import type { OpenSpan, Tracing } from '../telemetry/tracing.ts';
 import { initializeCacheOptions, initializeStreamedCacheOptions, taskCacheKey } from '../validation/cache-shapes.ts';
 import { abortOptions, streamSource, text } from '../validation/common-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
@@ -44,6 +45,7 @@ export interface VolumeComponents {
   /** Runs the work of a call that `Worker.close` aborts and awaits. */
   readonly holding: <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;
   readonly emit: EmitEvent;
+  readonly tracing: Tracing;
   /** `undefined` for a worker without archive stores. */
   readonly archives: ArchiveService | undefined;
   /** What changes volumes without a pod. `undefined` for a worker without archive stores. */
@@ -77,6 +79,7 @@ export class StoredVolume implements Volume {
   readonly #caches: VolumeComponents['caches'];
   readonly #holding: VolumeComponents['holding'];
   readonly #emit: EmitEvent;
+  readonly #tracing: Tracing;
   #sizeBytes: number | undefined;
 
   constructor(
@@ -93,6 +96,7 @@ export class StoredVolume implements Volume {
     this.#caches = components.caches;
     this.#holding = components.holding;
     this.#emit = components.emit;
+    this.#tracing = components.tracing;
   }
 
   /** The size of the last raw archive of the whole content, as far as this object has seen it. */
@@ -104,7 +108,8 @@ export class StoredVolume implements Volume {
     const decodeOptions = this.#check(path, source, options);
     const stream = this.#streams.open([this.handle]);
     try {
-      return await this.#streamIn(path, source, options, decodeOptions);
+      const work = (): Promise<StreamResult> => this.#streamIn(path, source, options, decodeOptions);
+      return await this.#tracing.span('volume.stream-in', { volumeHandle: this.handle }, work, options);
     } finally {
       await stream.close();
     }
@@ -151,10 +156,17 @@ export class StoredVolume implements Volume {
     const { signal } = options;
     const encoding = checkEncoding(options.encoding ?? 'raw', { handle: this.handle, direction: 'out' });
     signal?.throwIfAborted();
-    const stream = this.#streams.open([this.handle]);
-    const { archive } = await this.#send(path, stream, { signal });
-    archive.once('end', () => this.#emit({ kind: 'volume-streamed-out', handle: this.handle, path }));
-    return encodeArchive(archive, encoding);
+    const span = this.#tracing.begin('volume.stream-out', { volumeHandle: this.handle });
+    try {
+      const stream = this.#streams.open([this.handle]);
+      const { archive } = await span.within(() => this.#send(path, stream, { signal }));
+      archive.once('end', () => this.#emit({ kind: 'volume-streamed-out', handle: this.handle, path }));
+      endWithStream(span, archive, { signal });
+      return encodeArchive(archive, encoding);
+    } catch (error) {
+      span.fail(error, { signal });
+      throw error;
+    }
   }
 
   async readFile(path: string, options: ReadFileOptions = {}): Promise<Uint8Array> {
@@ -280,6 +292,14 @@ export class StoredVolume implements Volume {
     if (isWhole(path)) this.#sizeBytes = rawBytes;
     this.#emit({ kind: 'volume-filled', handle: this.handle, path, rawBytes, digest });
   }
+}
+
+/** Ends the span when the stream closes. A consumer that leaves it early has cancelled it. */
+function endWithStream(span: OpenSpan, stream: Readable, { signal }: AbortOptions): void {
+  stream.once('close', () => {
+    if (stream.readableEnded) span.end();
+    else span.fail(stream.errored, stream.errored === null ? { signal: AbortSignal.abort() } : { signal });
+  });
 }
 
 function ignore(): void {}

@@ -14,6 +14,7 @@ import type { ProcessIO } from '../../src/runtime/process.ts';
 import { type AttachTarget, PodProcess, type PodProcessComponents } from '../../src/worker/pod-process.ts';
 import { ScriptedClient } from './scripted-client.ts';
 import { silentLogger } from './silent-logger.ts';
+import { untraced } from './untraced.ts';
 
 /** The status of a pod's main container. */
 export type MainState = 'running' | 'terminated' | 'restarted';
@@ -85,6 +86,7 @@ export class ScriptedPod {
       hijack: false,
       resultProperties: undefined,
       memoryLimits: new Map(),
+      span: untraced.begin('process.run'),
       ...changes,
     };
   }

@@ -13,6 +13,7 @@ import { planContainer } from '../../../src/worker/container-plan.ts';
 import { findOrCreateContainer } from '../../../src/worker/find-or-create-container.ts';
 import type { Collector } from '../../contract/worker/setup.ts';
 import { silentLogger } from '../silent-logger.ts';
+import { untraced } from '../untraced.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 
 export const artifact = { handle: 'a-1' } as unknown as Artifact;
@@ -129,6 +130,7 @@ export class CreationRig {
       newId: () => `id-${(this.#ids += 1)}`,
       leaseMs: 60_000,
       emit: this.emit,
+      tracing: untraced,
       clock,
       logger: silentLogger,
     };

@@ -19,6 +19,7 @@ import type { ArchiveStore } from '../../../src/stores/archive-store.ts';
 import { openPvcStore } from '../../../src/stores/pvc/open-pvc-store.ts';
 import { storePodName } from '../../../src/stores/pvc/store-pod-request.ts';
 import { silentLogger } from '../silent-logger.ts';
+import { untraced } from '../untraced.ts';
 
 export interface PvcWorkerOptions {
   readonly cluster: Cluster;
@@ -68,6 +69,7 @@ export class PvcWorker {
         ...shared,
         installationSelector: installationSelector(installationId),
         emit: () => undefined,
+        tracing: untraced,
       }),
     };
   }

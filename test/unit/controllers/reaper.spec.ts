@@ -14,6 +14,7 @@ import { ArchiveRows, archiveId, installationId, keyOf } from '../../support/arc
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { MemoryArchiveStore } from '../../support/stores/memory-archive-store.ts';
+import { untraced } from '../../support/untraced.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('Reaper', () => {
@@ -71,6 +72,7 @@ describe('Reaper', () => {
       finishedOwnerTtlMs: 86_400_000,
       reservations: { prune: async () => 0 },
       emit: () => undefined,
+      tracing: untraced,
       ...more,
     });
 

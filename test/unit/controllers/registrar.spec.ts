@@ -8,6 +8,7 @@ import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
 import type { WorkerMove } from '../../../src/repository/worker-states.ts';
 import type { WorkerInfo, WorkerState } from '../../../src/runtime/worker-lifecycle.ts';
 import { rejection } from '../../support/rejection.ts';
+import { untraced } from '../../support/untraced.ts';
 
 const down = new ApiUnavailableError(
   { verb: 'list', resource: 'pods', namespace: 'n' },
@@ -44,6 +45,7 @@ describe('Registrar', () => {
       cluster,
       stores: new Map([['store', store]]),
       expiresInMs: 75_000,
+      tracing: untraced,
       logger,
     });
   });
@@ -69,7 +71,15 @@ describe('Registrar', () => {
 
     it('is recorded with a store that has no check of its own', async () => {
       const stores = new Map([['pod', Object.assign(Object.create(store), { probe: undefined })]]);
-      const other = new Registrar({ workerName: 'w', states, cluster, stores, expiresInMs: 1, logger });
+      const other = new Registrar({
+        workerName: 'w',
+        states,
+        cluster,
+        stores,
+        expiresInMs: 1,
+        tracing: untraced,
+        logger,
+      });
       await other.heartbeat();
       sinon.assert.calledOnce(states.heartbeat);
     });

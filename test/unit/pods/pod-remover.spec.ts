@@ -6,6 +6,7 @@ import type { Pod } from '../../../src/kubernetes/cluster.ts';
 import { defaultLabelPrefix } from '../../../src/kubernetes/pod-spec/labels.ts';
 import { PodRemover } from '../../../src/pods/pod-remover.ts';
 import { rejection } from '../../support/rejection.ts';
+import { untraced } from '../../support/untraced.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('PodRemover', () => {
@@ -39,6 +40,7 @@ describe('PodRemover', () => {
       agents: { forget },
       clock,
       emit: () => undefined,
+      tracing: untraced,
     });
   });
 

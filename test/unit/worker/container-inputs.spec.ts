@@ -14,6 +14,7 @@ import { planContainer } from '../../../src/worker/container-plan.ts';
 import { StoredVolume } from '../../../src/worker/stored-volume.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { untraced } from '../../support/untraced.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('fillInputs', () => {
@@ -29,6 +30,7 @@ describe('fillInputs', () => {
         store: new FakeArtifactStore({ name: 'pod' }),
         streams: { open },
         emit: () => undefined,
+        tracing: untraced,
         retry: async (work) => await work(),
         caches: { keepTaskCache: sinon.stub(), keepResourceCache: sinon.stub() },
         holding: async () => await Promise.reject(new Error('no cache is kept')),
@@ -67,6 +69,7 @@ describe('fillInputs', () => {
       {
         volume: () => ({ takeFrom }),
         streams: { open },
+        tracing: untraced,
         clock: new VirtualClock(),
       } as unknown as ContainerCreationComponents,
       {},

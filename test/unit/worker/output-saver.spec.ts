@@ -13,6 +13,7 @@ import type { SaveOutputs } from '../../../src/stores/stores-options.ts';
 import { type EndedCommand, OutputSaver } from '../../../src/worker/output-saver.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { untraced } from '../../support/untraced.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
 const location = { pod: 'p', owner: 'c', volume: 'v' };
@@ -51,6 +52,7 @@ describe('OutputSaver', () => {
       store: 's3',
       when,
       budgetMs: 300_000,
+      tracing: untraced,
       logger: { ...silentLogger, warn },
     });
 

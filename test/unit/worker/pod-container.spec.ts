@@ -6,6 +6,7 @@ import type { ContainerRecord } from '../../../src/repository/records.ts';
 import { PodContainer, type PodContainerComponents } from '../../../src/worker/pod-container.ts';
 import { rejection } from '../../support/rejection.ts';
 import { podOf, ScriptedPod } from '../../support/scripted-pod.ts';
+import { untraced } from '../../support/untraced.ts';
 
 const record: ContainerRecord = {
   handle: 'box',
@@ -121,7 +122,7 @@ describe('PodContainer.run of a started id', () => {
     pod = new ScriptedPod();
     endHijack = sinon.fake.resolves(undefined);
     const containers = { ...pod.components.containers, recordHijack: async () => {}, endHijack };
-    const components = { ...pod.components, containers } as unknown as PodContainerComponents;
+    const components = { ...pod.components, containers, tracing: untraced } as unknown as PodContainerComponents;
     container = new PodContainer(record, { isLookedUp: false, podIsMissing: false }, components);
   });
 
@@ -165,6 +166,7 @@ describe('PodContainer.run of a started id', () => {
     await running;
     const gone = new PodContainer(record, { isLookedUp: false, podIsMissing: true }, {
       ...pod.components,
+      tracing: untraced,
     } as unknown as PodContainerComponents);
     const result = { exitStatus: 3, signal: undefined, oomKills: 0 };
     pod.stored.set('x', { ...result, specDigest: other });

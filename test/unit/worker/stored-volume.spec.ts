@@ -13,6 +13,7 @@ import type { VolumeKind } from '../../../src/runtime/volume-query.ts';
 import { knownSizeOf, StoredVolume } from '../../../src/worker/stored-volume.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { untraced } from '../../support/untraced.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('StoredVolume', () => {
@@ -42,6 +43,7 @@ describe('StoredVolume', () => {
       store,
       streams,
       emit: () => undefined,
+      tracing: untraced,
       retry: (work, options) => supervisor.retry(work, options),
       caches,
       holding: (work, options) => calls.run(work, options),

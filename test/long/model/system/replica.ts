@@ -20,6 +20,7 @@ import { PodWorker } from '../../../../src/worker/pod-worker.ts';
 import type { OpenStreams } from '../../../../src/worker/retention/open-streams.ts';
 import { composeImages } from '../../../../src/worker-images.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
+import { untraced } from '../../../support/untraced.ts';
 import type { Gate } from './gate.ts';
 import type { HostClock } from './host-clock.ts';
 import { type AgentObserver, memoryAgents } from './memory-agents.ts';
@@ -88,6 +89,7 @@ export async function openReplica({
   const pods = new PodSupervisor({ ...common, watch, agents, mask: (text) => text });
   const events = new EventHub({ clock });
   const { emit } = events;
+  const tracing = untraced;
   const remover = new PodRemover({
     cluster,
     installationSelector: installationSelector(installationId),
@@ -95,6 +97,7 @@ export async function openReplica({
     agents,
     clock,
     emit,
+    tracing,
   });
   const podStore = new PodStore({ workerName, agents, launcher, pods, remover, podName, image });
   const settings = imageSettings({}, image);
@@ -138,7 +141,7 @@ export async function openReplica({
     temporary,
     unavailableBudgetMs: 1,
     caches: {} as Caches,
-    reaper: new Reaper({ workerName, logger, clock, oldAgents, keeping, reservations, emit, ...reaping }),
+    reaper: new Reaper({ workerName, logger, clock, oldAgents, keeping, reservations, emit, tracing, ...reaping }),
     streams,
     maxKeptMs: keeping.maxKeptMs,
     registrar: {} as Registrar,
@@ -146,6 +149,8 @@ export async function openReplica({
     archives: undefined,
     saving: undefined,
     events,
+    tracing,
+    traceEnvironment: false,
     reapSoon: () => undefined,
     remover,
     check: async () => ({ isOk: true, findings: [] }) as never,
