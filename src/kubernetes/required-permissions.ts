@@ -118,6 +118,22 @@ export function secretPermissions(names: readonly string[]): readonly RequiredPe
   return [...new Set(names)].flatMap((name) => preflightPermissions.map((permission) => ({ ...permission, name })));
 }
 
+/** Cluster-wide, and needed only by a host that reviews tokens (`Worker.reviewToken`). */
+export const tokenReviewPermissions: readonly RequiredPermission[] = [
+  {
+    apiGroup: 'authentication.k8s.io',
+    resource: 'tokenreviews',
+    verbs: ['create'],
+    purpose: 'finds the user of a token',
+  },
+  {
+    apiGroup: 'authorization.k8s.io',
+    resource: 'subjectaccessreviews',
+    verbs: ['create'],
+    purpose: 'examines a permission of the user of a token',
+  },
+];
+
 /** Optional and cluster-wide. */
 export const optionalClusterPermissions: readonly RequiredPermission[] = [
   {

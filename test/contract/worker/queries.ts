@@ -3,7 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import type { Container, ContainerOwner, ContainerQuery, VolumeQuery, Worker } from '../../../src/index.ts';
+import type {
+  Container,
+  ContainerOwner,
+  ContainerQuery,
+  ReviewTokenOptions,
+  VolumeQuery,
+  Worker,
+} from '../../../src/index.ts';
 import { rejection } from '../../support/rejection.ts';
 import { Collector, makeContainer, newOwner, sh, type WorkerSetup, withoutTimes } from './setup.ts';
 
@@ -153,6 +160,9 @@ export function describeQueries(setup: () => WorkerSetup): void {
         kind: () => restarted.listVolumes({ kind: 'none' } as unknown as VolumeQuery),
         stdin: () => found.attach('task', { stdin: Readable.from([]) }, { observe: true }),
         resultProperties: () => found.attach('task', {}, { observe: true, resultProperties: () => ({}) }),
+        token: () => restarted.reviewToken('', { permission: { verb: 'get', resource: 'pods' } }),
+        'permission.verb': () =>
+          restarted.reviewToken('t', { permission: { resource: 'pods' } } as unknown as ReviewTokenOptions),
         ownerkind: () => restarted.listContainers({ ownerkind: 'x' } as ContainerQuery),
         'owner.kind': () => restarted.findContainer({ kind: '', key: 'x' }),
       }))

@@ -10,6 +10,7 @@ import {
   preflightPermissions,
   type RequiredPermission,
   requiredPermissions,
+  tokenReviewPermissions,
 } from '../../../src/kubernetes/required-permissions.ts';
 
 interface Rule {
@@ -47,8 +48,11 @@ describe('docs/rbac.md', () => {
     ]);
   });
 
-  it('has a ClusterRole with exactly the optional permissions', async () => {
-    expect(plain(await documentedRules('ClusterRole'))).to.deep.equal(asRules(optionalClusterPermissions));
+  it('has ClusterRoles with exactly the optional permissions, and those of the reviews of tokens', async () => {
+    expect(plain(await documentedRules('ClusterRole'))).to.deep.equal([
+      ...asRules(optionalClusterPermissions),
+      ...asRules(tokenReviewPermissions),
+    ]);
   });
 });
 
