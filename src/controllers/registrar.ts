@@ -5,7 +5,7 @@ import type { WorkerMove, WorkerStates } from '../repository/worker-states.ts';
 import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo, WorkerState } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
-import type { Tracing } from '../telemetry/tracing.ts';
+import { removeStorePods, type StorePodRemovalComponents } from './store-pod-removal.ts';
 
 export interface RegistrarComponents {
   readonly workerName: string;
@@ -13,6 +13,7 @@ export interface RegistrarComponents {
   readonly cluster: Pick<Cluster, 'probePods'>;
   /** The stores that the worker needs. */
   readonly stores: ReadonlyMap<string, Pick<ArtifactStore, 'name' | 'probe'>>;
+  readonly pods: StorePodRemovalComponents['pods'];
   /** How long a heartbeat lasts that has no time of its own, in milliseconds. */
   readonly expiresInMs: number;
   readonly tracing: Tracing;
@@ -58,9 +59,13 @@ export class Registrar {
   async #heartbeat(expiresInMs: number, { signal }: AbortOptions): Promise<WorkerInfo | undefined> {
     const { states, workerName, logger } = this.#components;
     await this.#probe({ signal });
-    const worker = this.#moved(await states.heartbeat(workerName, expiresInMs, { signal }));
+    const move = await states.heartbeat(workerName, expiresInMs, { signal });
+    // The probe of this host may have started a store pod after another host has retired the worker.
+    if (move === undefined) await removeStorePods(this.#components, { signal });
+    const worker = this.#moved(move);
     if (worker.state !== 'retiring' || !(await states.deleteRetired(workerName, { signal }))) return worker;
     logger.info('worker retired', { workerName });
+    await removeStorePods(this.#components, { signal });
     return undefined;
   }
 

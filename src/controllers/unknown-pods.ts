@@ -27,8 +27,9 @@ export async function findUnknownPods(
   options: AbortOptions,
 ): Promise<readonly LabelledPod[]> {
   const listed = await pods.list(options);
-  const others = new Set(listed.map((pod) => pod.workerName).filter((name) => name !== workerName));
-  const deleted = await findIn([...others], (names) => queries.unknownWorkers(names, options));
+  const examined = listed.filter((pod) => pod.isStore || pod.workerName !== workerName);
+  const names = new Set(examined.map((pod) => pod.workerName));
+  const deleted = await findIn([...names], (some) => queries.unknownWorkers(some, options));
   const candidates = listed.filter((pod) => pod.workerName === workerName || deleted.has(pod.workerName));
   const handles = candidates.filter(({ isStore }) => !isStore).map(({ handle }) => handle);
   const unknown = await findIn(handles, (some) => queries.unknownHandles(some, options));

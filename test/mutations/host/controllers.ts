@@ -44,7 +44,7 @@ export const mutants: readonly Mutant[] = [
     name: 'pods of other workers are deleted as unknown',
     file: unknown,
     find: 'pod.workerName === workerName || deleted.has(pod.workerName)',
-    replace: 'others.size >= 0 || deleted.has(pod.workerName)',
+    replace: 'names.size >= 0 || deleted.has(pod.workerName)',
     killedBy: reaper,
   },
   {

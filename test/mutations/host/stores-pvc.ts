@@ -63,4 +63,18 @@ export const mutants: readonly Mutant[] = [
     replace: 'isStore || unknown.has(handle) || deleted.has(name),',
     killedBy: { specs: ['test/unit/controllers/reaper.spec.ts'] },
   },
+  {
+    name: 'the store pods of other workers are deleted with a retired worker',
+    file: 'src/controllers/store-pod-removal.ts',
+    find: 'pod.isStore && pod.workerName === workerName',
+    replace: 'pod.isStore',
+    killedBy: { specs: ['test/unit/controllers/registrar.spec.ts'] },
+  },
+  {
+    name: 'a store pod of a retired worker is started and left by another host',
+    file: 'src/controllers/registrar.ts',
+    find: '    if (move === undefined) await removeStorePods(this.#components, { signal });\n',
+    replace: '',
+    killedBy: { specs: ['test/unit/controllers/registrar.spec.ts'] },
+  },
 ];

@@ -457,6 +457,20 @@ export const mutants: readonly Mutant[] = [
     killedBy: progress,
   },
   {
+    name: 'events reach a delegate with secrets',
+    file: 'src/worker/step-listener.ts',
+    find: 'delegate.progress(maskedProgress(event, mask))',
+    replace: 'delegate.progress(event)',
+    killedBy: { specs: ['test/unit/worker/step-listener.spec.ts'] },
+  },
+  {
+    name: 'descriptions of containers have secrets',
+    file: 'src/worker/masked-texts.ts',
+    find: 'state: maskedState(state, mask),',
+    replace: 'state,',
+    killedBy: { specs: ['test/unit/worker/pod-container.spec.ts'] },
+  },
+  {
     name: 'each failure of a delegate is logged',
     file: 'src/worker/step-listener.ts',
     find: '    if (hasFailed) return;\n',

@@ -291,10 +291,17 @@ describe('Reaper', () => {
     it('deletes the store pod of a worker that no longer exists, and never that of another worker or its own', async () => {
       const storePod = (name: string, worker?: string) => ({ ...pod(name, worker), isStore: true });
       list.resolves([storePod('own'), storePod('other', 'other'), storePod('left', 'deleted')]);
-      queries.unknownWorkers.withArgs(['other', 'deleted']).resolves(['deleted']);
+      queries.unknownWorkers.withArgs(['w', 'other', 'deleted']).resolves(['deleted']);
       queries.unknownHandles.callsFake(async (handles) => handles);
       expect(await reap()).to.include({ deletedPods: 1 });
       sinon.assert.calledOnceWithMatch(remove, 'pod-left', 'left', { uid: 'uid-left' });
+    });
+
+    it('deletes its own store pod if its worker was retired', async () => {
+      list.resolves([{ ...pod('own'), isStore: true }, pod('container')]);
+      queries.unknownWorkers.withArgs(['w']).resolves(['w']);
+      expect(await reap()).to.include({ deletedPods: 1 });
+      sinon.assert.calledOnceWithMatch(remove, 'pod-own', 'own', { uid: 'uid-own' });
     });
 
     it('asks for workers after the list', async () => {

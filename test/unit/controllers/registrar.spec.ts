@@ -2,9 +2,11 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeArtifactStore, FakeCluster, FakeLogger, FakeWorkerStates } from '../../../fakes/index.ts';
+import type { PodRemoval } from '../../../src/controllers/reaper-components.ts';
 import { Registrar } from '../../../src/controllers/registrar.ts';
 import { ApiUnavailableError } from '../../../src/errors/cluster.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
+import type { LabelledPod } from '../../../src/pods/pod-remover.ts';
 import type { WorkerMove } from '../../../src/repository/worker-states.ts';
 import type { WorkerInfo, WorkerState } from '../../../src/runtime/worker-lifecycle.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -24,11 +26,22 @@ function moved(from: WorkerState, to: WorkerState): WorkerMove {
   return { from, worker: workerIn(to) };
 }
 
+const podOf = (name: string, isStore: boolean, workerName = 'w'): LabelledPod => ({
+  podName: name,
+  handle: name,
+  uid: `uid-${name}`,
+  isStore,
+  workerName,
+});
+const pods = [podOf('own', true), podOf('container', false), podOf('foreign', true, 'another')];
+
 describe('Registrar', () => {
   let cluster: FakeCluster;
   let states: FakeWorkerStates;
   let store: FakeArtifactStore;
   let logger: FakeLogger;
+  let list: sinon.SinonStub<[], Promise<readonly LabelledPod[]>>;
+  let remove: sinon.SinonStub<Parameters<PodRemoval['remove']>, Promise<boolean>>;
   let registrar: Registrar;
 
   beforeEach(() => {
@@ -39,8 +52,11 @@ describe('Registrar', () => {
     states.heartbeat.resolves(moved('running', 'running'));
     states.find.resolves(workerIn('running'));
     logger = new FakeLogger();
+    list = sinon.stub<[], Promise<readonly LabelledPod[]>>().resolves(pods);
+    remove = sinon.stub<Parameters<PodRemoval['remove']>, Promise<boolean>>().resolves(true);
     registrar = new Registrar({
       workerName: 'w',
+      pods: { list, remove },
       states,
       cluster,
       stores: new Map([['store', store]]),
@@ -73,11 +89,11 @@ describe('Registrar', () => {
       const stores = new Map([['pod', Object.assign(Object.create(store), { probe: undefined })]]);
       const other = new Registrar({
         workerName: 'w',
+        pods: { list, remove },
         states,
         cluster,
         stores,
         expiresInMs: 1,
-        tracing: untraced,
         logger,
       });
       await other.heartbeat();
@@ -108,6 +124,31 @@ describe('Registrar', () => {
       states.deleteRetired.resolves(true);
       expect(await registrar.heartbeat()).to.equal(undefined);
       sinon.assert.calledWith(logger.info, 'worker retired', { workerName: 'w' });
+    });
+
+    it('deletes the store pods of the worker after its row, and no other pod', async () => {
+      states.heartbeat.resolves(moved('retiring', 'retiring'));
+      states.deleteRetired.resolves(false);
+      await registrar.heartbeat();
+      sinon.assert.notCalled(list);
+      states.deleteRetired.resolves(true);
+      await registrar.heartbeat();
+      sinon.assert.callOrder(states.deleteRetired, list, remove);
+      sinon.assert.calledOnceWithMatch(remove, 'own', 'own', { uid: 'uid-own' });
+    });
+
+    it('deletes the store pod that its own probe has started after the worker was retired', async () => {
+      states.heartbeat.resolves(undefined);
+      expect(await rejection(registrar.heartbeat())).to.include({ code: 'KW_ERR_WORKER_NOT_RUNNING' });
+      sinon.assert.calledOnceWithMatch(remove, 'own', 'own', { uid: 'uid-own' });
+    });
+
+    it('retires the worker although its store pods cannot be deleted, and logs that', async () => {
+      states.heartbeat.resolves(moved('retiring', 'retiring'));
+      states.deleteRetired.resolves(true);
+      list.rejects(down);
+      expect(await registrar.heartbeat()).to.equal(undefined);
+      sinon.assert.calledOnceWithMatch(logger.warn, 'store pods of a retired worker not deleted', { error: down });
     });
   });
 
