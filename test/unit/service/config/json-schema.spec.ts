@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { configSchema } from '../../../../src/service/config/config.ts';
 import { jsonSchema } from '../../../../src/service/config/json-schema.ts';
 import { schemaKeys } from '../../../../src/service/config/schema-keys.ts';
-import { type ValueTree, withValue } from '../../../../src/service/config/value-tree.ts';
+import { type ValueTree, valueAt, withValue } from '../../../../src/service/config/value-tree.ts';
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true });
 for (const keyword of ['x-secret', 'x-reload', 'x-unset', 'x-required']) ajv.addKeyword(keyword);
@@ -51,8 +51,9 @@ describe('the JSON Schema of the configuration', () => {
   });
 
   it('holds the facts of a key', () => {
-    const { properties } = jsonSchema() as any;
-    expect(properties.logging.properties.level).to.deep.equal({
+    const at = (path: string): Readonly<Record<string, unknown>> =>
+      valueAt(jsonSchema(), `properties.${path.replaceAll('.', '.properties.')}`) as Readonly<Record<string, unknown>>;
+    expect(at('logging.level')).to.deep.equal({
       description: 'The lowest level of the messages that are logged.',
       type: 'string',
       enum: ['debug', 'info', 'warn', 'error'],
@@ -60,7 +61,7 @@ describe('the JSON Schema of the configuration', () => {
       examples: ['debug'],
       'x-reload': 'live',
     });
-    expect(properties.database.properties.url['x-secret']).to.equal(true);
-    expect(properties.worker.properties.name['x-required']).to.equal(true);
+    expect(at('database.url')['x-secret']).to.equal(true);
+    expect(at('worker.name')['x-required']).to.equal(true);
   });
 });

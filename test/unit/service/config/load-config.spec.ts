@@ -90,7 +90,7 @@ describe('loadConfig', () => {
         `worker: ${planted}`,
         `database: {url: '${planted}'}`,
         `images: {policy: {rules: ${planted}}}`,
-        `${planted}`,
+        planted,
         `- ${planted}`,
         `worker: {name: *${planted}}`,
         `worker: !${planted} x`,

@@ -49,11 +49,11 @@ describe('the precedence of sources', () => {
     const section = path.startsWith('stores.s3') ? { s3: { bucket: 'b' } } : { pvc: { claim: 'c' } };
     const base = { worker: { name: 'ci' }, stores: section };
     const [[name, companion] = ['', undefined]] = Object.entries(companions[path] ?? {});
-    const tree = companion === undefined ? base : { ...base, [name]: merged(base, name, companion) };
+    const tree = companion === undefined ? base : { ...base, [name]: merged(name, companion) };
     return stringify(withValue(tree, path, value));
   }
 
-  function merged(base: ValueTree, name: string, companion: unknown): unknown {
+  function merged(name: string, companion: unknown): unknown {
     const s3 = valueAt(companion, 's3');
     return name === 'stores' ? { s3: { bucket: 'b', ...(s3 as object) } } : companion;
   }
