@@ -13,7 +13,7 @@ const help = `
 Containers are processes of this machine: the cluster isolates nothing and has no images. Linux only.
 
 Example:
-  KUBECONFIG=$(kubernetes-worker embedded | head -n 1 &) …`;
+  kubernetes-worker embedded --kubeconfig ./kubeconfig &`;
 
 export function embeddedCommand(context: CliContext): Command {
   return new Command('embedded')
