@@ -48,11 +48,13 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
     variableSource(sources.env, schemaKeys),
     flagSource(sources.flags ?? {}, schemaKeys),
   ];
+  const { tree, origins } = merge(all);
+  // What is missing is not known if the file cannot be read.
+  if (issues.length === 0) issues.push(...missingKeys(tree, schemaKeys, file));
   issues.push(...all.flatMap((source) => source.issues));
   if (issues.length > 0) throw new ConfigError(issues);
-  const { tree, origins } = merge(all);
   const config = configSchema.parse(tree);
-  const contradictions = [...missingKeys(config, schemaKeys, file), ...crossIssues(config, origins)];
+  const contradictions = crossIssues(config, origins);
   if (contradictions.length > 0) throw new ConfigError(contradictions);
   return { config, origins, file: path };
 }

@@ -1,28 +1,31 @@
-import type { ServiceConfig } from './config.ts';
+import { configSchema } from './config.ts';
 import type { ConfigIssue } from './config-error.ts';
 import type { ConfigFile } from './config-file.ts';
 import type { SchemaKey } from './schema-keys.ts';
-import { valueAt } from './value-tree.ts';
+import { type ValueTree, valueAt } from './value-tree.ts';
 
-/** Returns the keys that have no value although their section exists. */
+/** Returns the keys that have no value in the merged sources although their section exists. */
 export function missingKeys(
-  config: ServiceConfig,
+  tree: ValueTree,
   keys: readonly SchemaKey[],
   file: ConfigFile | undefined,
 ): readonly ConfigIssue[] {
+  const preset = configSchema.parse({});
+  const hasSection = (path: string): boolean =>
+    [tree, preset].some((values) => valueAt(values, sectionOf(path)) !== undefined);
   return keys
-    .filter(({ required, path }) => required && valueAt(config, path) === undefined && hasSection(config, path))
+    .filter(({ required, path }) => required && valueAt(tree, path) === undefined && hasSection(path))
     .map(({ path, env, flag }) => {
-      const section = path.split('.').slice(0, -1);
-      const isInFile = file !== undefined && valueAt(file.tree, section.join('.')) !== undefined;
+      const section = sectionOf(path);
+      const isInFile = file !== undefined && valueAt(file.tree, section) !== undefined;
       return {
         path,
         problem: `is missing: set it in the file, by ${env} or by ${flag}`,
-        origin: isInFile ? file.originOf(section, 'name') : undefined,
+        origin: isInFile ? file.originOf(section.split('.'), 'name') : undefined,
       };
     });
 }
 
-function hasSection(config: ServiceConfig, path: string): boolean {
-  return valueAt(config, path.split('.').slice(0, -1).join('.')) !== undefined;
+function sectionOf(path: string): string {
+  return path.split('.').slice(0, -1).join('.');
 }

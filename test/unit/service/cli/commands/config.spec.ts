@@ -54,6 +54,7 @@ describe('the command config', () => {
         exitCode: 78,
         stdout: '',
         stderr: [
+          `${invalid}:1:1 worker.name: is missing: set it in the file, by KW_WORKER_NAME or by --worker-name`,
           `${invalid}:1:10 worker.nam: unknown key; did you mean "name"?`,
           `${invalid}:2:16 status.port: is not an integer from 0 to 65535`,
           'variable KW_LIMITS_LEASE_MS: limits.leaseMs: is not an integer from 1 to 2147483647',
