@@ -1,8 +1,8 @@
 import type { KubernetesWorkerOptions } from '../../index.ts';
 import { ConfigError } from './config-error.ts';
 
-/** The options that are not keys of the configuration: objects and functions of the program. */
-type NotConfigured = 'signal' | 'mask' | 'logger' | 'clock';
+/** The options that are not keys of the configuration: objects and functions of the program, and its role. */
+type NotConfigured = 'signal' | 'mask' | 'logger' | 'clock' | 'leaderElection';
 
 /** The key, or the section, of each option that is configuration. */
 export const optionKeys: Readonly<Record<Exclude<keyof KubernetesWorkerOptions, NotConfigured>, string>> = {

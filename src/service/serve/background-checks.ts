@@ -2,8 +2,10 @@ import type { Clock, Logger, Worker } from '../../index.ts';
 import type { EventLoopLag } from './event-loop-lag.ts';
 import type { CheckTerms, ServiceState } from './service-state.ts';
 
-/** The time between the ends of a check and the begin of the next one. */
+/** The time from the end of the checks to the begin of the next ones. */
 const everyMs = 5_000;
+/** The same time while a check fails, so that a recovery is noticed soon. */
+const retryMs = 1_000;
 /** A dependency that answers later does not answer. */
 const probeMs = 4_000;
 /** Longer than a period and a probe: only a check that hangs is older. */
@@ -31,21 +33,26 @@ export interface BackgroundChecksParts {
 /** Runs the checks of readiness until the signal aborts, so that no probe waits for one. */
 export async function runBackgroundChecks(parts: BackgroundChecksParts, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await check(parts, signal);
-    await parts.clock.sleep(everyMs, { signal }).catch(() => undefined);
+    const isOk = await check(parts, signal);
+    await parts.clock.sleep(isOk ? everyMs : retryMs, { signal }).catch(() => undefined);
   }
 }
 
-async function check({ worker, state, lag, logger }: BackgroundChecksParts, signal: AbortSignal): Promise<void> {
+/** Returns whether all checks have passed. */
+async function check(parts: BackgroundChecksParts, signal: AbortSignal): Promise<boolean> {
+  const { worker, state, lag, logger } = parts;
   const { role } = worker.leadership();
-  state.record('leadership', { ok: role === 'leader' || role === 'follower', detail: role });
+  const isElected = role === 'leader' || role === 'follower';
+  state.record('leadership', { ok: isElected, detail: role });
   const lagMs = lag.longestMs();
   state.record('event-loop-lag', { ok: lagMs <= maxLagMs, detail: `at most ${lagMs} ms late` });
   try {
     const found = await worker.probe({ timeoutMs: probeMs, signal });
     for (const { name, ok, message } of found) state.record(name, { ok, detail: message });
+    return isElected && lagMs <= maxLagMs && found.every(({ ok }) => ok);
   } catch (error) {
     // Without the results, the last ones grow too old.
     if (!signal.aborted) logger.error('the checks failed', { error });
+    return false;
   }
 }

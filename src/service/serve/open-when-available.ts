@@ -26,13 +26,13 @@ export async function openWhenAvailable<T>({ open, limitMs, clock, logger, signa
       signal.throwIfAborted();
       const leftMs = until - clock.now();
       if (!mayPass(error) || leftMs <= 0) throw error;
-      logger.warn('the database is not ready: retrying', { error, leftMs });
+      logger.warn('the database is not ready: retrying', { reason: error.message, leftMs });
       await clock.sleep(Math.min(delayMs, leftMs), { signal });
     }
   }
 }
 
-function mayPass(error: unknown): boolean {
+function mayPass(error: unknown): error is Error {
   if (error instanceof RepositoryUnavailableError) return true;
   return error instanceof InvalidSpecError && error.field === 'migrate';
 }

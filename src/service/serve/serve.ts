@@ -35,6 +35,19 @@ export interface ServeOptions {
 export async function serve({ config, stdout, exitOnFault, signal }: ServeOptions): Promise<void> {
   const logger = serviceLogger(config, stdout, secretsOf(config));
   const endFaults = endOnFaults(process, logger, exitOnFault);
+  // Before anything listens: a wrong value ends the program with all that is wrong.
+  await workerOptionsOf(loaded.config);
+  logger.info('service starts', { version: versionOfPackage(), workerName: loaded.config.worker.name });
+  const live = { ...loaded.config.shutdown };
+  const watch = watchConfig({
+    sources,
+    loaded,
+    logger,
+    onChange: ({ config: { logging, shutdown } }) => {
+      logger.setLevel(logging.level);
+      live.graceMs = shutdown.graceMs;
+    },
+  });
   try {
     // Before anything listens: a wrong value ends the program with all that is wrong.
     await workerOptionsOf(config);
