@@ -19,7 +19,14 @@ const mayImport = {
     'agent-manifest.ts',
   ],
   'src/repository/*.ts': ['runtime/**', 'errors/**'],
-  'src/repository/postgres/**': ['repository/*.ts', 'runtime/**', 'retry/**', 'internal/**', 'errors/**'],
+  'src/repository/postgres/**': [
+    'repository/*.ts',
+    'runtime/**',
+    'retry/**',
+    'internal/**',
+    'errors/**',
+    'telemetry/**',
+  ],
   'src/exec/**': [
     'agent-client/session/byte-connection.ts',
     'runtime/options.ts',

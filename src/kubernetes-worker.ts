@@ -35,8 +35,10 @@ import type { Repository } from './repository/repository.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import type { ArtifactStore } from './stores/artifact-store.ts';
 import { PodStore } from './stores/pod-store.ts';
+import { apiMetrics, quotaMetrics, watchMetrics } from './telemetry/cluster-metrics.ts';
 import { OpenTelemetryTracing } from './telemetry/open-telemetry-tracing.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
+import { upkeepMetrics } from './telemetry/upkeep-metrics.ts';
 import { checkShape } from './validation/shape.ts';
 import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
@@ -96,6 +98,7 @@ export class KubernetesWorker extends PodWorker {
     const cluster = await ClientNodeCluster.fromConfig({
       kubeConfig: options.kubeConfig,
       namespace: options.namespace,
+      observe: apiMetrics(),
     });
     // Imported here, because kysely takes as long to load as all modules of the library.
     const { openRepository } = await import('./repository/postgres/open-repository.ts');
@@ -137,6 +140,16 @@ function compose(
   } = withDefaults(options);
   const keeping = keepingOf(options);
   const tracing = new OpenTelemetryTracing({ clock });
+  const now = (): number => clock.now();
+  const [observer, upkeep] = [watchMetrics(now), upkeepMetrics(now)];
+  const quota = quotaMetrics(() => quotaQueue.length);
+  const quotaQueue = new QuotaQueue({
+    clock,
+    limitMs: schedulingTimeoutMs,
+    maxWaiting: maxWaitingForQuota,
+    waited: (durationMs) => quota.waited(durationMs),
+  });
+  const observers = [observer, upkeep, quota];
   const delivery = new AgentDelivery(cluster, {
     architecture: options.architecture,
     path: options.agentBinary,
@@ -160,7 +173,7 @@ function compose(
     clock,
     logger,
     timeouts,
-    quotaQueue: new QuotaQueue({ clock, limitMs: schedulingTimeoutMs, maxWaiting: maxWaitingForQuota }),
+    quotaQueue,
   });
   // Longer than the creation of a pod may take.
   const podLeaseMs = schedulingTimeoutMs + startTimeoutMs + 60_000;
@@ -178,7 +191,7 @@ function compose(
     options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
   });
   const labelSelector = workerSelector(installationId, name);
-  const watching = { cluster, labelSelector, clock, logger };
+  const watching = { cluster, labelSelector, clock, logger, observer };
   const watch = new PodWatch(options.podObservation === 'poll' ? polling(watching) : watching);
   const mask = hostMask(options.mask, logger);
   const pods = new PodSupervisor({ cluster, watch, agents, delivery, clock, logger, timeouts, mask });
@@ -251,6 +264,7 @@ function compose(
     reservations: repository.reservations,
     emit,
     tracing,
+    upkeep,
     archives:
       archiveStores.size === 0 ? undefined : { installationId, rows: repository.archives, stores: archiveStores },
     caches: options.caches && { rows: repository.caches, limits: options.caches },
@@ -277,6 +291,7 @@ function compose(
           holder: randomUUID(),
           clock,
           logger,
+          upkeep,
         });
   tracing.apart(() => reapLoop?.start());
   const sweepEveryMs = options.stores?.sweepEveryMs ?? defaultSweepMs;
@@ -293,6 +308,7 @@ function compose(
     pods: remover,
     everyMs: options.heartbeatEveryMs,
     tracing,
+    upkeep,
     clock,
     logger,
   });
@@ -336,6 +352,7 @@ function compose(
   const close = async (): Promise<void> => {
     await controllers.stop();
     preflight?.close();
+    for (const each of observers) each[Symbol.dispose]();
     watch.close();
     agents.close();
     await Promise.all([streams.close(), storage.close()]);

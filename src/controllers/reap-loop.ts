@@ -3,6 +3,7 @@ import { within } from '../internal/within.ts';
 import type { WorkerRepository } from '../repository/worker-repository.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 import type { ReapResult } from '../runtime/reap-result.ts';
+import type { UpkeepObserver } from '../telemetry/upkeep-metrics.ts';
 import type { Reaper } from './reaper.ts';
 
 export interface ReapLoopComponents {
@@ -15,6 +16,8 @@ export interface ReapLoopComponents {
   readonly holder: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** @defaultValue none */
+  readonly upkeep?: Pick<UpkeepObserver, 'leads'> | undefined;
   /** Returns a number in `[0, 1)`. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
 }
@@ -92,11 +95,13 @@ export class ReapLoop {
   }
 
   async #pass(isInTurn: boolean, signal: AbortSignal): Promise<void> {
-    const { workerName, reaper, workers, everyMs, holder, clock, logger } = this.#components;
+    const { workerName, reaper, workers, everyMs, holder, clock, logger, upkeep } = this.#components;
     try {
       // Hosts whose periods begin at other times do not repeat a pass of this period.
       const sinceMs = isInTurn ? everyMs * 0.9 : 0;
-      if (!(await workers.beginReap(workerName, { holder, durationMs: leaseMs }, { sinceMs, signal }))) return;
+      const leads = await workers.beginReap(workerName, { holder, durationMs: leaseMs }, { sinceMs, signal });
+      if (isInTurn) upkeep?.leads(leads);
+      if (!leads) return;
     } catch (error) {
       if (!signal.aborted) logger.warn('pass of the reaper not begun', { workerName, error });
       return;

@@ -11,6 +11,7 @@ import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ArchiveStore } from '../stores/archive-store.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
+import type { UpkeepObserver } from '../telemetry/upkeep-metrics.ts';
 
 export interface ReaperComponents {
   readonly workerName: string;
@@ -34,6 +35,8 @@ export interface ReaperComponents {
   readonly reservations: Pick<ReservationRepository, 'prune'>;
   readonly emit: EmitEvent;
   readonly tracing: Tracing;
+  /** @defaultValue none */
+  readonly upkeep?: Pick<UpkeepObserver, 'reaped'> | undefined;
   /** @defaultValue the caches of the worker have no limits */
   readonly caches?: { readonly rows: Pick<CacheRepository, 'limit'>; readonly limits: CacheLimits } | undefined;
   /** @defaultValue the worker has no archive store */

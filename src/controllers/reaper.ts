@@ -73,6 +73,7 @@ export class Reaper {
     );
     this.#components.emit({ kind: 'reaped', ...counts, complete, failures: pass.failures.length });
     this.#throwFailures(pass);
+    if (complete) this.#components.upkeep?.reaped(counts);
     return { ...counts, complete };
   }
 

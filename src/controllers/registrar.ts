@@ -5,7 +5,8 @@ import type { WorkerMove, WorkerStates } from '../repository/worker-states.ts';
 import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo, WorkerState } from '../runtime/worker-lifecycle.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
-import { removeStorePods, type StorePodRemovalComponents } from './store-pod-removal.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
+import type { UpkeepObserver } from '../telemetry/upkeep-metrics.ts';
 
 export interface RegistrarComponents {
   readonly workerName: string;
@@ -17,6 +18,8 @@ export interface RegistrarComponents {
   /** How long a heartbeat lasts that has no time of its own, in milliseconds. */
   readonly expiresInMs: number;
   readonly tracing: Tracing;
+  /** @defaultValue none */
+  readonly upkeep?: Pick<UpkeepObserver, 'beat'> | undefined;
   readonly logger: Logger;
 }
 
@@ -57,12 +60,10 @@ export class Registrar {
   }
 
   async #heartbeat(expiresInMs: number, { signal }: AbortOptions): Promise<WorkerInfo | undefined> {
-    const { states, workerName, logger } = this.#components;
+    const { states, workerName, logger, upkeep } = this.#components;
     await this.#probe({ signal });
-    const move = await states.heartbeat(workerName, expiresInMs, { signal });
-    // The probe of this host may have started a store pod after another host has retired the worker.
-    if (move === undefined) await removeStorePods(this.#components, { signal });
-    const worker = this.#moved(move);
+    const worker = this.#moved(await states.heartbeat(workerName, expiresInMs, { signal }));
+    upkeep?.beat(worker.state);
     if (worker.state !== 'retiring' || !(await states.deleteRetired(workerName, { signal }))) return worker;
     logger.info('worker retired', { workerName });
     await removeStorePods(this.#components, { signal });

@@ -11,6 +11,8 @@ export interface QuotaQueueOptions {
   readonly limitMs: number;
   /** The maximum number of creations that wait. */
   readonly maxWaiting: number;
+  /** Called when a creation that waited for room does not any longer, whatever the reason. */
+  readonly waited?: ((durationMs: number) => void) | undefined;
   /** Returns a number in `[0, 1)`. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
 }
@@ -72,6 +74,8 @@ export class QuotaQueue {
   async #run<T>(creation: Creation, work: () => Promise<T>, { refused }: QuotaPlaceOptions): Promise<T> {
     const latest = this.#line.length > 0 ? this.#latestRefusal : undefined;
     let isWaiting = latest !== undefined;
+    const { clock, waited } = this.#options;
+    const arrivedAt = clock.now();
     if (latest !== undefined) this.#join(creation, latest, { isNew: true });
     try {
       for (;;) {
@@ -89,6 +93,7 @@ export class QuotaQueue {
         creation.endTurn();
       }
     } finally {
+      if (isWaiting) waited?.(clock.now() - arrivedAt);
       this.#leave(creation);
     }
   }

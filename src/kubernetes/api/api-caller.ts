@@ -13,6 +13,7 @@ import {
 import { type RetryDecision, retry } from '../../retry/retry.ts';
 import { RetryPace } from '../../retry/retry-pace.ts';
 import type { AbortOptions, Clock } from '../../runtime/options.ts';
+import type { ApiObserver } from '../../telemetry/cluster-metrics.ts';
 import type { ClusterAccess } from '../access/cluster-access.ts';
 import { CredentialStep } from '../access/credential-step.ts';
 import type { KubeConfigSource } from '../access/kube-config-source.ts';
@@ -29,6 +30,8 @@ export interface ApiCallerOptions {
   /** Limit for a response, in milliseconds. The credentials before it have the same limit. */
   readonly callTimeoutMs: number;
   readonly environment: NodeJS.ProcessEnv;
+  /** Receives a report of each request. @defaultValue none */
+  readonly observe?: ApiObserver | undefined;
 }
 
 /** A request to the API server. */
@@ -89,7 +92,7 @@ export class ApiCaller {
   async call<T>(request: ApiRequest, decode: (json: unknown, at: Date | undefined) => T | undefined): Promise<T> {
     return this.#retrying(request, async (access) => {
       using deadline = new CallSignal(request.signal, this.#options.callTimeoutMs);
-      const response = await send(access, request, deadline.signal);
+      const response = await this.#send(access, request, deadline.signal);
       const decoded = decode(await response.json(), dateOf(response));
       if (decoded === undefined) throw new Error('the response has an unexpected form');
       return decoded;
@@ -101,8 +104,27 @@ export class ApiCaller {
    * stream.
    */
   async open(request: ApiRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-    const response = await this.#retrying(request, (access) => send(access, request, signal));
+    const response = await this.#retrying(request, (access) => this.#send(access, request, signal));
     return response.body ?? Readable.from([]);
+  }
+
+  /** Throws the library's error if the response is not a success. */
+  async #send(access: ClusterAccess, request: ApiRequest, signal: AbortSignal): Promise<Response> {
+    const { clock, observe } = this.#options;
+    const { verb, resource } = request.facts;
+    const startedAt = clock.now();
+    const report = (status: number | 'none'): void =>
+      observe?.({ verb, resource, status, durationMs: clock.now() - startedAt });
+    let response: Response;
+    try {
+      response = await fetchFrom(access, request, signal);
+    } catch (error) {
+      // A request that its caller aborts is no failure.
+      if (request.signal?.aborted !== true) report('none');
+      throw error;
+    }
+    report(response.status);
+    return await requireSuccess(response, request);
   }
 
   async #retrying<T>(request: ApiRequest, attempt: (access: ClusterAccess) => Promise<T>): Promise<T> {
@@ -129,10 +151,9 @@ export class ApiCaller {
   }
 }
 
-/** Throws the library's error if the response is not a success. */
-async function send(access: ClusterAccess, request: ApiRequest, signal: AbortSignal): Promise<Response> {
-  const { method, path, query, body, facts, accept = 'application/json, */*;q=0.8' } = request;
-  const response = await access.fetch(apiUrl(access.server, path, query), {
+async function fetchFrom(access: ClusterAccess, request: ApiRequest, signal: AbortSignal): Promise<Response> {
+  const { method, path, query, body, accept = 'application/json, */*;q=0.8' } = request;
+  return await access.fetch(apiUrl(access.server, path, query), {
     method,
     headers: {
       Accept: accept,
@@ -143,6 +164,9 @@ async function send(access: ClusterAccess, request: ApiRequest, signal: AbortSig
     ...(access.dispatcher === undefined ? {} : { dispatcher: access.dispatcher }),
     signal,
   });
+}
+
+async function requireSuccess(response: Response, { facts }: ApiRequest): Promise<Response> {
   if (response.ok) return response;
   const retryAfter = response.headers.get('retry-after') ?? undefined;
   throw apiAnswerError({ status: response.status, body: await response.text(), retryAfter }, facts);

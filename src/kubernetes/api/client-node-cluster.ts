@@ -8,6 +8,7 @@ import type { ExecEndpoint } from '../../exec/exec-endpoint.ts';
 import { quote } from '../../internal/quote.ts';
 import { systemClock } from '../../internal/system-clock.ts';
 import type { AbortOptions, Clock } from '../../runtime/options.ts';
+import type { ApiObserver } from '../../telemetry/cluster-metrics.ts';
 import type { ClusterAccess } from '../access/cluster-access.ts';
 import { serviceAccountFolder } from '../access/default-kube-config.ts';
 import { kubeConfigSource } from '../access/kube-config-source.ts';
@@ -89,6 +90,8 @@ export interface ClientNodeClusterOptions {
   readonly environment?: NodeJS.ProcessEnv | undefined;
   /** The folder of this pod's service account. @defaultValue where Kubernetes mounts it */
   readonly serviceAccount?: string | undefined;
+  /** Receives a report of each request. @defaultValue none */
+  readonly observe?: ApiObserver | undefined;
 }
 
 const architectureLabel = 'kubernetes.io/arch';
@@ -131,7 +134,7 @@ export class ClientNodeCluster implements Cluster {
     } = options;
     const source = kubeConfigSource(options.kubeConfig, { environment, serviceAccount });
     const config = await source.load();
-    const caller = new ApiCaller({ source, config, clock, callTimeoutMs, environment });
+    const caller = new ApiCaller({ source, config, clock, callTimeoutMs, environment, observe: options.observe });
     const namespace = options.namespace ?? config.currentContext?.namespace ?? 'default';
     return new ClientNodeCluster(caller, checkNamespace(namespace));
   }

@@ -2,6 +2,7 @@ import { ClosedError } from '../../errors/caller.ts';
 import { ForbiddenError, UnauthorizedError } from '../../errors/cluster.ts';
 import { RetryPace } from '../../retry/retry-pace.ts';
 import type { AbortOptions, Clock, Logger } from '../../runtime/options.ts';
+import type { WatchObserver } from '../../telemetry/cluster-metrics.ts';
 import type { Cluster, Pod, PodChange } from '../cluster.ts';
 import { WatchExpiredError } from '../watch-expired-error.ts';
 import { PodObserver } from './pod-observer.ts';
@@ -19,6 +20,8 @@ export interface PodWatchOptions {
    * @defaultValue 5_000
    */
   readonly goodWatchMs?: number | undefined;
+  /** Receives what happens to the watch. @defaultValue none */
+  readonly observer?: Omit<WatchObserver, typeof Symbol.dispose> | undefined;
 }
 
 export interface ObserveOptions extends AbortOptions {
@@ -131,6 +134,7 @@ export class PodWatch {
     this.#run = undefined;
     this.#isFollowing = false;
     this.#pods.clear();
+    this.#options.observer?.stopped();
   }
 
   /** Rejects all present observations. */
@@ -139,11 +143,12 @@ export class PodWatch {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { clock, logger, labelSelector, goodWatchMs = 5_000 } = this.#options;
+    const { clock, logger, labelSelector, goodWatchMs = 5_000, observer } = this.#options;
     const pace = new RetryPace({ clock, backoff });
     let hasListed = false;
     while (!isOver(signal)) {
       let goodSince: number | undefined;
+      let ended: 'ended' | 'expired' | 'failed' = 'ended';
       try {
         const version = await this.#list(signal);
         hasListed = true;
@@ -156,27 +161,30 @@ export class PodWatch {
           this.#stop();
           return;
         }
-        if (!(error instanceof WatchExpiredError))
+        ended = error instanceof WatchExpiredError ? 'expired' : 'failed';
+        if (ended === 'failed')
           logger.warn('watch of pods failed, continues', { labelSelector, failures: pace.retries, error });
       }
       // A new run may have begun.
       if (isOver(signal)) return;
       this.#isFollowing = false;
+      observer?.restarted(ended);
       if (goodSince !== undefined && clock.now() - goodSince >= goodWatchMs) pace.renew();
       await pace.wait(undefined, { signal }).catch(() => undefined);
     }
   }
 
   async #list(signal: AbortSignal): Promise<string> {
-    const { cluster, labelSelector } = this.#options;
+    const { cluster, labelSelector, observer } = this.#options;
     const { pods, resourceVersion } = await cluster.listPods(labelSelector, { signal });
     signal.throwIfAborted();
+    observer?.received();
     const before = new Map(this.#pods);
     this.#pods.clear();
     for (const pod of pods) this.#pods.set(pod.metadata?.name ?? '', pod);
     for (const [name, pod] of before) if (!this.#pods.has(name)) this.#keepIfObserved(name, pod);
     this.#isFollowing = true;
-    for (const observer of this.#observers) this.#review(observer, signal);
+    for (const each of this.#observers) this.#review(each, signal);
     return resourceVersion;
   }
 
@@ -197,9 +205,10 @@ export class PodWatch {
   }
 
   async #follow(resourceVersion: string, signal: AbortSignal): Promise<void> {
-    const { cluster, labelSelector } = this.#options;
+    const { cluster, labelSelector, observer } = this.#options;
     for await (const change of cluster.watchPods(labelSelector, resourceVersion, { signal })) {
       if (signal.aborted) return;
+      observer?.received();
       this.#apply(change, signal);
     }
   }

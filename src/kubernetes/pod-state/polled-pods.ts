@@ -11,7 +11,9 @@ export const pollMs = 1_000;
  */
 export function polling(options: PodWatchOptions): PodWatchOptions {
   const { cluster, clock } = options;
-  return { ...options, cluster: polledPods(cluster, clock), idleMs: 0, goodWatchMs: pollMs };
+  // Each list follows the end of a watch.
+  const observer = options.observer && { ...options.observer, restarted: () => undefined };
+  return { ...options, cluster: polledPods(cluster, clock), idleMs: 0, goodWatchMs: pollMs, observer };
 }
 
 /**

@@ -3,8 +3,9 @@ import { Kysely, PGliteDialect } from 'kysely';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { Logger } from '../../runtime/options.ts';
+import { poolMetrics } from '../../telemetry/database-metrics.ts';
 import { type Database, isInProcess, isPool } from './database.ts';
-import { openPool } from './pg-pool.ts';
+import { openPool, stateOf } from './pg-pool.ts';
 import { PoolDialect } from './pool-driver.ts';
 import type { Tables } from './tables.ts';
 
@@ -23,7 +24,12 @@ export interface Connection {
 export async function connect(database: Database, logger: Logger): Promise<Connection> {
   if (typeof database === 'string') {
     const pool = await openPool(database, logger);
-    return { db: kysely(new PoolDialect(pool)), close: async () => await pool.end() };
+    const observed = poolMetrics(() => stateOf(pool));
+    const close = async (): Promise<void> => {
+      observed[Symbol.dispose]();
+      await pool.end();
+    };
+    return { db: kysely(new PoolDialect(pool)), close };
   }
   // Kysely's `destroy` is never called: it would close the caller's database, and releases nothing
   // else.

@@ -1,5 +1,6 @@
 import { systemClock } from '../../internal/system-clock.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
+import { statementMetrics } from '../../telemetry/database-metrics.ts';
 import type { ArchiveRepository } from '../archive-repository.ts';
 import type { CacheRepository } from '../cache-repository.ts';
 import type { ContainerQueries } from '../container-queries.ts';
@@ -51,7 +52,7 @@ export async function openRepository(database: Database, options: OpenRepository
   signal?.throwIfAborted();
   checkText('schema', schema, 63);
   const connection = await connect(database, logger);
-  const runner = new StatementRunner({ db: connection.db, clock: systemClock() });
+  const runner = new StatementRunner({ db: connection.db, clock: systemClock(), observe: statementMetrics() });
   try {
     const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
     await (migrate ? migrator.migrate({ signal }) : migrator.check({ signal }));

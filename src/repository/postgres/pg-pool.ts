@@ -1,11 +1,15 @@
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { Logger } from '../../runtime/options.ts';
+import type { PoolState } from '../../telemetry/database-metrics.ts';
 import type { DatabasePool } from './database.ts';
 
 /** A pool that the library created. */
 export interface OwnPool extends DatabasePool {
   on(event: 'error', listener: (error: Error) => void): unknown;
   end(): Promise<void>;
+  readonly totalCount?: number;
+  readonly idleCount?: number;
+  readonly waitingCount?: number;
 }
 
 /** The used subset of the package `pg`. */
@@ -28,6 +32,13 @@ export interface PoolConfig {
   readonly keepAliveInitialDelayMillis: number;
   readonly maxLifetimeSeconds: number;
   readonly query_timeout: number;
+}
+
+const maxConnections = 10;
+
+/** Returns the present connections of a pool. */
+export function stateOf({ totalCount = 0, idleCount: idle = 0, waitingCount: waiting = 0 }: OwnPool): PoolState {
+  return { used: totalCount - idle, idle, waiting, limit: maxConnections };
 }
 
 /** Loads the optional package `pg`. */
@@ -82,7 +93,7 @@ function createPool(pg: PgModule, url: string): OwnPool {
   return new pg.Pool({
     connectionString: url,
     application_name: 'kubernetes-worker',
-    max: 10,
+    max: maxConnections,
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,

@@ -8,6 +8,8 @@ import type { Backoff } from '../../retry/backoff.ts';
 import { type RetryDecision, retry } from '../../retry/retry.ts';
 import { RetryPace } from '../../retry/retry-pace.ts';
 import type { AbortOptions, Clock } from '../../runtime/options.ts';
+import type { StatementObserver } from '../../telemetry/database-metrics.ts';
+import { outcomeOf } from '../../telemetry/outcome.ts';
 import { isConflict, toRepositoryError } from './pg-error.ts';
 import type { Tables } from './tables.ts';
 
@@ -21,6 +23,8 @@ export interface StatementRunnerOptions {
   readonly db: Kysely<Tables>;
   /** Waits before the retry of a statement that lost a conflict. */
   readonly clock: Clock;
+  /** Receives the end of each statement. @defaultValue none */
+  readonly observe?: StatementObserver | undefined;
 }
 
 /**
@@ -34,11 +38,13 @@ export interface StatementRunnerOptions {
 export class StatementRunner {
   readonly #db: Kysely<Tables>;
   readonly #clock: Clock;
+  readonly #observe: StatementObserver | undefined;
   #closed = false;
 
   constructor(options: StatementRunnerOptions) {
     this.#db = options.db;
     this.#clock = options.clock;
+    this.#observe = options.observe;
   }
 
   /**
@@ -50,7 +56,7 @@ export class StatementRunner {
     const { signal } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw new ClosedError('repository');
-    return await untilAborted(this.#run(statement.compile(), signal), signal);
+    return await untilAborted(this.#observed(statement.compile(), signal), signal);
   }
 
   /** Returns the only row, or `undefined`. */
@@ -62,6 +68,19 @@ export class StatementRunner {
   /** Rejects all further statements. */
   close(): void {
     this.#closed = true;
+  }
+
+  async #observed<R>(query: CompiledQuery<R>, signal: AbortSignal | undefined): Promise<R[]> {
+    const startedAt = this.#clock.now();
+    const ended = (outcome: string): void => this.#observe?.(outcome, this.#clock.now() - startedAt);
+    try {
+      const rows = await this.#run(query, signal);
+      ended('OK');
+      return rows;
+    } catch (error) {
+      ended(outcomeOf(error, { signal }));
+      throw error;
+    }
   }
 
   async #run<R>(query: CompiledQuery<R>, signal: AbortSignal | undefined): Promise<R[]> {
