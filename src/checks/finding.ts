@@ -43,6 +43,14 @@ function adviceFor(error: Error): string | undefined {
       return 'Check that proxies before the API server pass SPDY or WebSocket upgrades: see `execProtocols`.';
     case 'KW_ERR_HERMETIC_NOT_ENFORCED':
       return 'Hermetic containers are refused until this is corrected. Other containers are not affected.';
+    case 'KW_ERR_STORE_DENIED':
+      return error.right === 'write'
+        ? 'Give the user or the group of the store pod (65532) the right to write to the volume, or set `user` and `group` of `stores.pvc` to its owners.'
+        : 'Grant the right that the message names: see docs/stores.md.';
+    case 'KW_ERR_STORE_NOT_CONFIGURED':
+      return 'Create the claim that the message names, or correct the option `stores`.';
+    case 'KW_ERR_STORE_UNAVAILABLE':
+      return 'Check that the store answers: the events of its claim and of its store pod, or its endpoint.';
     case 'KW_ERR_REPOSITORY_UNAVAILABLE':
       return "Check the database's address and its state.";
     default:

@@ -192,6 +192,28 @@ describe('PvcStore on a real cluster', function () {
     });
   });
 
+  it('uses a ReadWriteOncePod claim, also in the store pod after one that was deleted', async () => {
+    await claims.createHostPath('one-pod', await claims.folder(), 'ReadWriteOncePod');
+    const store = open('one-pod');
+    const [first, second] = [newKey(), newKey()];
+    await store.write(first, inChunks(seededBytes(1000)));
+    const pod = { name: worker.podName('one-pod'), namespace: real!.namespace };
+    await api.deleteNamespacedPod({ ...pod, gracePeriodSeconds: 1 });
+    await store.write(second, inChunks(seededBytes(1000)));
+    expect(await contentOf(await store.read(first))).to.deep.equal(await contentOf(await store.read(second)));
+  });
+
+  it('uses a ReadWriteMany claim, of which two workers have a store pod each', async () => {
+    await claims.createHostPath('shared', await claims.folder(), 'ReadWriteMany');
+    const other = new PvcWorker({ cluster: real!.cluster, image: shellImage });
+    const stores = [open('shared'), other.open({ claim: 'shared' })] as const;
+    const key = newKey();
+    await stores[0].write(key, inChunks(seededBytes(1000)));
+    expect(await contentOf(await stores[1].read(key))).to.have.lengthOf(1000);
+    await stores[1].close();
+    other.close();
+  });
+
   it('rejects writes with StoreDeniedError on a volume that is read-only, and reads on', async () => {
     const { path } = await claims.createHostPath('frozen');
     const store = open('frozen');

@@ -23,13 +23,22 @@ export class ClaimFixture {
 
   async create(
     name: string,
-    { storage, ...spec }: { readonly storageClassName: string; readonly storage: string; readonly volumeName?: string },
+    {
+      storage,
+      accessMode = 'ReadWriteOnce',
+      ...spec
+    }: {
+      readonly storageClassName: string;
+      readonly storage: string;
+      readonly volumeName?: string;
+      readonly accessMode?: string;
+    },
   ): Promise<void> {
     await this.#api.createNamespacedPersistentVolumeClaim({
       namespace: this.#namespace,
       body: {
         metadata: { name },
-        spec: { ...spec, accessModes: ['ReadWriteOnce'], resources: { requests: { storage } } },
+        spec: { ...spec, accessModes: [accessMode], resources: { requests: { storage } } },
       },
     });
   }
@@ -38,7 +47,11 @@ export class ClaimFixture {
    * Creates a claim and its volume: a file system of this machine that is mounted in a folder, or
    * the given folder.
    */
-  async createHostPath(name: string, folder?: string): Promise<{ readonly path: string }> {
+  async createHostPath(
+    name: string,
+    folder?: string,
+    accessMode = 'ReadWriteOnce',
+  ): Promise<{ readonly path: string }> {
     const path = folder ?? (await this.#mountFolder());
     const volumeName = `${this.#namespace}-${name}`;
     this.#volumes.push(volumeName);
@@ -46,14 +59,14 @@ export class ClaimFixture {
       body: {
         metadata: { name: volumeName },
         spec: {
-          accessModes: ['ReadWriteOnce'],
+          accessModes: [accessMode],
           capacity: { storage: '1Gi' },
           storageClassName: '',
           hostPath: { path },
         },
       },
     });
-    await this.create(name, { storageClassName: '', storage: '1Gi', volumeName });
+    await this.create(name, { storageClassName: '', storage: '1Gi', volumeName, accessMode });
     return { path };
   }
 
