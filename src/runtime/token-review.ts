@@ -56,7 +56,7 @@ export interface WorkerTokens {
    *
    * @example
    * ```ts
-   * const { user, allowed } = await worker.reviewToken(token, {
+   * const { user, allowed } = await worker.reviewToken('TOKEN-OF-A-CLIENT', {
    *   permission: { verb: 'get', resource: 'pods/log' },
    * });
    * console.log(allowed ? `${user ?? ''} may read` : 'refused');

@@ -100,6 +100,20 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: [socket], grep: 'ends streams' },
   },
   {
+    name: 'an observer frees output',
+    file: 'src/worker/process-attachments.ts',
+    find: 'if (this.#options.observes === true) return;',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'only observes' },
+  },
+  {
+    name: 'an observer stops the command on a full disk',
+    file: 'src/worker/pod-process.ts',
+    find: 'if (this.#target.observes === true) {',
+    replace: 'if (this.#target.observes === undefined) {',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'only observes' },
+  },
+  {
     name: 'an observer stores a result',
     file: 'src/worker/pod-process.ts',
     find: 'if (observes === true) return this.#resultOf(result, ends);',
