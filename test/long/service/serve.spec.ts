@@ -1,0 +1,168 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+
+import { PostgresServer } from '../../support/database/postgres-server.ts';
+import { EmbeddedProcess } from '../../support/embedded-process.ts';
+import { ServeProcess } from '../../support/service/serve-process.ts';
+
+describe('kubernetes-worker serve', function () {
+  this.timeout(120_000);
+  let cluster: EmbeddedProcess;
+  let database: PostgresServer;
+  let replicas: ServeProcess[];
+  let worker = 0;
+
+  before(async () => {
+    [cluster, database] = await Promise.all([EmbeddedProcess.start(), PostgresServer.start()]);
+  });
+
+  beforeEach(() => {
+    replicas = [];
+    // Each test has a worker of its own.
+    worker += 1;
+  });
+
+  afterEach(async () => {
+    for (const { cli } of replicas) cli.kill('SIGKILL');
+    await Promise.all(replicas.map(({ cli }) => cli.ended));
+  });
+
+  after(async () => {
+    await cluster.close();
+    await database.stop();
+  });
+
+  const environment = () => ({
+    KW_DATABASE_URL: database.url,
+    KW_WORKER_KUBECONFIG: cluster.kubeconfigPath,
+    KW_WORKER_NAMESPACE: 'default',
+    KW_WORKER_NAME: `w${worker}`,
+  });
+
+  function start(env: Readonly<Record<string, string>> = {}, args: readonly string[] = []): ServeProcess {
+    const replica = new ServeProcess({ ...environment(), ...env }, args);
+    replicas.push(replica);
+    return replica;
+  }
+
+  /** Starts two replicas. The first one leads. */
+  async function startTwo(): Promise<readonly [leader: ServeProcess, follower: ServeProcess]> {
+    const leader = start();
+    await leader.untilLeads();
+    const follower = start();
+    await follower.untilProbe('readyz', 200);
+    expect(follower.leads).to.equal(false);
+    return [leader, follower];
+  }
+
+  it('is replaced within 15 seconds when it is killed', async () => {
+    const [leader, follower] = await startTwo();
+    const killedAt = Date.now();
+    leader.cli.kill('SIGKILL');
+    await follower.untilLeads();
+    expect(Date.now() - killedAt).to.be.below(15_000);
+  });
+
+  it('exits with 0 at SIGTERM, and is replaced at once', async () => {
+    const [leader, follower] = await startTwo();
+    const stoppedAt = Date.now();
+    leader.cli.kill('SIGTERM');
+    await follower.untilLeads();
+    expect(Date.now() - stoppedAt).to.be.below(5_000);
+    expect((await leader.cli.ended).exitCode).to.equal(0);
+    expect(leader.lines.at(-1)).to.include({ level: 'info', message: 'service ended' });
+    expect(leader.lines.filter(({ level }) => level !== 'info')).to.deep.equal([]);
+  });
+
+  it('exits with 0 at SIGINT', async () => {
+    const replica = start();
+    await replica.untilLeads();
+    replica.cli.kill('SIGINT');
+    expect((await replica.cli.ended).exitCode).to.equal(0);
+  });
+
+  it('ends its controllers when it was suspended and another replica leads, and becomes a follower', async () => {
+    const [leader, follower] = await startTwo();
+    leader.cli.kill('SIGSTOP');
+    await follower.untilLeads();
+    leader.cli.kill('SIGCONT');
+    await leader.logged('controllers end: the lease was lost');
+    await leader.untilProbe('readyz', 200);
+    expect([leader.leads, follower.leads]).to.deep.equal([false, true]);
+  });
+
+  it('is alive and not ready while the database is away, and leads again afterwards', async () => {
+    const replica = start();
+    await replica.untilLeads();
+    await replica.untilProbe('readyz', 200);
+    await database.crash();
+    await replica.untilProbe('readyz', 503);
+    await replica.logged('controllers end: the lease was lost');
+    expect([await replica.probe('livez'), await replica.probe('startupz')]).to.deep.equal([200, 200]);
+    await database.startAgain();
+    await replica.untilProbe('readyz', 200);
+    expect(replica.leads).to.equal(true);
+  });
+
+  it('starts while the database is away, and is started when it answers', async () => {
+    await database.crash();
+    const replica = start();
+    await replica.logged('the database is not ready: retrying');
+    expect([
+      await replica.probe('livez'),
+      await replica.probe('startupz'),
+      await replica.probe('readyz'),
+    ]).to.deep.equal([200, 503, 503]);
+    await database.startAgain();
+    await replica.untilProbe('startupz', 200);
+    await replica.untilProbe('readyz', 200);
+  });
+
+  it('exits with 69 if the database does not answer in time', async () => {
+    const replica = start({ KW_DATABASE_URL: 'postgres://x@127.0.0.1:1/x', KW_DATABASE_START_TIMEOUT_MS: '1' });
+    const { exitCode, stderr } = await replica.cli.ended;
+    expect(exitCode).to.equal(69);
+    expect(stderr).to.contain('KW_ERR_REPOSITORY_UNAVAILABLE');
+  });
+
+  it('exits with 69 if another program does not apply a missing migration in time', async () => {
+    // Another database of the server, which has no schema.
+    const empty = database.url.replace(/postgres$/, 'template1');
+    const replica = start({
+      KW_DATABASE_URL: empty,
+      KW_DATABASE_MIGRATE: 'false',
+      KW_DATABASE_START_TIMEOUT_MS: '1',
+    });
+    const { exitCode, stderr } = await replica.cli.ended;
+    expect(exitCode).to.equal(69);
+    expect(stderr).to.contain('lacks the migration').and.to.contain('kubernetes-worker migrate');
+  });
+
+  it('exits with 75 if a port is in use, and names the keys', async () => {
+    const first = start();
+    const { port } = new URL(await first.url());
+    const { exitCode, stderr } = await start({ KW_STATUS_PORT: port }).cli.ended;
+    expect(exitCode).to.equal(75);
+    expect(stderr).to.contain(`port ${port}: the port is in use`).and.to.contain('status.port');
+  });
+
+  it('applies the level of the log when its file changes', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'kw-serve-'));
+    try {
+      const file = join(folder, 'config.yaml');
+      await writeFile(file, 'logging:\n  level: info\n');
+      const replica = start({}, ['--config', file]);
+      await replica.untilLeads();
+      await writeFile(file, 'logging:\n  level: warn\n');
+      await replica.logged('the configuration has changed');
+      replica.cli.kill('SIGTERM');
+      expect((await replica.cli.ended).exitCode).to.equal(0);
+      expect(replica.lines.at(-1)).to.include({ message: 'the configuration has changed' });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
