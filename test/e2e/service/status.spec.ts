@@ -89,7 +89,7 @@ describe('The status server of a worker on a real cluster', function () {
     // The kubelet reports the phase after a moment.
     while ((await container.describe()).phase !== 'Running') await new Promise((resolve) => setTimeout(resolve, 200));
     const openApi = await OpenApi.load();
-    const bodies: Record<string, any> = {};
+    const bodies: Record<string, ReturnType<typeof JSON.parse>> = {};
     for (const [path, url] of [
       ['/api/v1/containers', '/api/v1/containers'],
       ['/api/v1/containers/{handle}', `/api/v1/containers/${container.handle}`],

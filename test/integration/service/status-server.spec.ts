@@ -122,13 +122,21 @@ describe('The status server on a socket', () => {
       expect((await fetch(`${running.url}/livez`)).status).to.equal(200);
     });
 
+  it('closes a connection on which garbage follows the request for a log, and answers nothing amid the log', async () => {
+    await using client = await open();
+    await client.get('/api/v1/tasks/c:slow/logs?follow').until(() => client.statuses.length === 1);
+    client.send('\x00\x01garbage\r\n\r\n');
+    await client.closed();
+    expect(client.statuses).to.deep.equal([200]);
+  });
+
   it('ends the observation of a log when its client disconnects', async () => {
     const client = await open();
     client.get('/api/v1/tasks/c:slow/logs?follow');
     await client.until(() => client.statuses.length === 1);
     const attached = await running.container.attach.lastCall.returnValue;
     client.socket.destroy();
-    const outcome = await attached.wait({ detachSignal: AbortSignal.timeout(5_000) }).catch((error: Error) => error);
+    const outcome = await attached.wait({ detachSignal: AbortSignal.timeout(5_000) }).catch((error: unknown) => error);
     expect(outcome).to.include({ code: 'KW_ERR_CLOSED' });
   });
 

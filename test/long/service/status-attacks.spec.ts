@@ -107,7 +107,7 @@ describe('The status server with its own limits, under attack', function () {
     expect(client.isClosed).to.equal(false);
     const attached = await running.container.attach.lastCall.returnValue;
     client.socket.resetAndDestroy();
-    const outcome = await attached.wait({ detachSignal: AbortSignal.timeout(10_000) }).catch((error: Error) => error);
+    const outcome = await attached.wait({ detachSignal: AbortSignal.timeout(10_000) }).catch((error: unknown) => error);
     expect(outcome).to.include({ code: 'KW_ERR_CLOSED' });
   });
 

@@ -58,6 +58,13 @@ export const mutants: readonly Mutant[] = [
     killedBy: api,
   },
   {
+    name: 'a request that is over takes a place for ever',
+    file: 'src/service/status/http/request-handler.ts',
+    find: 'within.throwIfAborted();',
+    replace: '',
+    killedBy: api,
+  },
+  {
     name: 'the texts of terminations are shown',
     file: 'src/service/status/routes/container-routes.ts',
     find: 'return { exitCode, reason: reason ?? null,',

@@ -27,7 +27,13 @@ export interface RigReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** The parsed JSON, or the text. */
-  readonly body: any;
+  readonly body: ReturnType<typeof JSON.parse>;
+}
+
+interface RigOptions {
+  readonly authorize?: Authorize;
+  readonly maxConcurrent?: number;
+  readonly handlerTimeoutMs?: number;
 }
 
 /** The routes of the status server over a fake worker. Every response is held against the description. */
@@ -40,20 +46,20 @@ export class StatusRig {
   readonly #router: Router;
   readonly #openApi: OpenApi;
 
-  static async create(options: { readonly authorize?: Authorize; readonly maxConcurrent?: number } = {}) {
+  static async create(options: RigOptions = {}) {
     return new StatusRig(await OpenApi.load(), options);
   }
 
   private constructor(
     openApi: OpenApi,
-    { authorize = async () => {}, maxConcurrent = 64 }: { authorize?: Authorize; maxConcurrent?: number },
+    { authorize = async () => {}, maxConcurrent = 64, handlerTimeoutMs = 1_000 }: RigOptions,
   ) {
     this.#openApi = openApi;
     this.worker = this.health.worker!;
     this.context = { health: this.health, version: '1.2.3', uptimeMs: () => 90_500, maxLogStreams: 2 };
     const routes = statusServerRoutes(this.context);
     this.#router = new Router(routes);
-    const limits = { ...defaultLimits, maxConcurrent, handlerTimeoutMs: 1_000 };
+    const limits = { ...defaultLimits, maxConcurrent, handlerTimeoutMs };
     const onError = (error: unknown): void => void this.errors.push(error);
     this.#handler = new RequestHandler({ routes, authorize, limits, onError });
   }

@@ -1,4 +1,4 @@
-import { type FakeCommand, FakeContainer, FakeWorker, scriptProcesses } from '../../../fakes/index.ts';
+import { type FakeCommand, FakeContainer, type FakeWorker, scriptProcesses } from '../../../fakes/index.ts';
 import type { HttpLimits } from '../../../src/service/status/http/http-limits.ts';
 import type { HttpServer } from '../../../src/service/status/http/http-server.ts';
 import { type StatusServerConfig, startStatusServer } from '../../../src/service/status/status-server.ts';

@@ -36,6 +36,7 @@ export class HttpServer implements AsyncDisposable {
   readonly url: string;
   readonly #server: Server;
   readonly #underWay: UnderWay;
+  #closed: Promise<void> | undefined;
 
   /** Resolves when the server listens. Rejects with the system's error if it cannot. */
   static async start(options: HttpServerOptions): Promise<HttpServer> {
@@ -75,7 +76,15 @@ export class HttpServer implements AsyncDisposable {
    * closes all connections. Idempotent.
    */
   async close({ graceMs = 5_000 }: CloseOptions = {}): Promise<void> {
-    if (!this.#server.listening) return;
+    this.#closed ??= this.#close(graceMs);
+    await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(graceMs: number): Promise<void> {
     this.#underWay.isClosing = true;
     for (const request of this.#underWay.requests) request.abort(new Error('the server closes'));
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -83,10 +92,6 @@ export class HttpServer implements AsyncDisposable {
     const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await promise;
     clearTimeout(timer);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
   }
 }
 
@@ -131,7 +136,8 @@ function pathOf({ url = '/' }: IncomingMessage): string {
 
 /** Answers what is not a request, and closes its connection. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+  // The bytes may arrive amid a response, which a second one must not interrupt.
+  if (!socket.writable || socket.bytesWritten > 0 || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }

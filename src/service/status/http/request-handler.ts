@@ -46,6 +46,8 @@ export class RequestHandler {
         if (route.access === 'guarded') {
           const { authorization, host } = request.headers;
           await this.#options.authorize({ authorization, host }, within);
+          // A place that is taken after the response is never released.
+          within.throwIfAborted();
           granted(this.#takePlace());
         }
         const query = new URLSearchParams(search);

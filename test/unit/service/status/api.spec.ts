@@ -64,6 +64,12 @@ const description: ContainerDescription = {
   events: [{ type: 'Warning', reason: 'Failed', message: 'text of a program', count: 1 }],
 };
 
+interface Task {
+  readonly id: string;
+  readonly process: string;
+  readonly state: string;
+}
+
 describe('The API of the status server', () => {
   let rig: StatusRig;
   let container: FakeContainer;
@@ -155,7 +161,7 @@ describe('The API of the status server', () => {
     it('are the processes of the containers of a page, under both paths', async () => {
       for (const path of ['/api/v1/tasks', '/tasks']) {
         const { body } = await rig.ask(path);
-        expect(body.tasks.map(({ id, state }: any) => [id, state])).to.deep.equal([
+        expect(body.tasks.map(({ id, state }: Task) => [id, state])).to.deep.equal([
           [`${handle}:hijack`, 'running'],
           [`${handle}:task`, 'ended'],
         ]);
@@ -180,7 +186,7 @@ describe('The API of the status server', () => {
         return fake;
       });
       const { body } = await rig.ask('/tasks?limit=30');
-      expect(body.tasks.map(({ process }: any) => process)).to.deep.equal(containers.map((each) => each.handle));
+      expect(body.tasks.map(({ process }: Task) => process)).to.deep.equal(containers.map((each) => each.handle));
       expect(most).to.equal(8);
     });
 
@@ -313,6 +319,17 @@ describe('The API of the status server', () => {
       expect([status, body.code]).to.deep.equal([500, 'KW_HTTP_INTERNAL']);
       expect(JSON.stringify(body)).to.not.contain('hunter2');
       expect(rig.errors).to.have.length(1);
+    });
+
+    it('are 504 for an answer that takes too long, also one that is allowed late, which keeps no place', async () => {
+      const late = Promise.withResolvers<void>();
+      const authorize = async (): Promise<void> => await late.promise;
+      const slow = await StatusRig.create({ maxConcurrent: 1, handlerTimeoutMs: 5, authorize });
+      slow.worker.listContainers.resolves({ containers: [] });
+      expect((await slow.ask('/containers')).body.code).to.equal('KW_HTTP_TIMEOUT');
+      late.resolve();
+      await new Promise(setImmediate);
+      expect((await slow.ask('/containers')).status).to.equal(200);
     });
 
     it('are 503 while as many requests run as may at once', async () => {
