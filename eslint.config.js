@@ -279,7 +279,14 @@ export default defineConfig(
       'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }],
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
       'import-x/no-self-import': 'error',
-      'no-restricted-syntax': ['error', { selector: 'ExportAllDeclaration', message: 'List what is exported.' }],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportAllDeclaration', message: 'List what is exported.' },
+        {
+          selector: ':function:has(VariableDeclaration[kind=/using/]) ImportExpression[source.value=/^[.].*[.]ts$/]',
+          message: 'TypeScript keeps the extension .ts of an import() in a function with `using`: move it out.',
+        },
+      ],
       // Ports have up to five parameters, the last being the options that every call ends with.
       '@typescript-eslint/max-params': ['error', { max: 5 }],
       '@typescript-eslint/consistent-type-imports': 'error',

@@ -63,13 +63,17 @@ export async function withWorker<T>(
   { migrate = false }: WithWorkerOptions = {},
 ): Promise<T> {
   const { config } = await configOf(command, context);
-  const { workerOptionsOf } = await import('../config/worker-options.ts');
-  await using worker = await openWorker(await workerOptionsOf(config, { migrate, signal: context.signal }));
+  await using worker = await openWorker(config, { migrate, signal: context.signal });
   return await use(worker, config);
 }
 
-async function openWorker(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
+async function openWorker(
+  config: ServiceConfig,
+  opening: Pick<KubernetesWorkerOptions, 'migrate' | 'signal'>,
+): Promise<KubernetesWorker> {
+  const { workerOptionsOf } = await import('../config/worker-options.ts');
   const { InvalidSpecError, KubernetesWorker } = await import('../../index.ts');
+  const options = await workerOptionsOf(config, opening);
   try {
     return await KubernetesWorker.open(options);
   } catch (error) {

@@ -9,6 +9,6 @@ export function checkEnvironment(entries: readonly string[]): readonly string[] 
 }
 
 /** Collects the values of an option that may be repeated. */
-export function repeated(value: string, previous: readonly string[]): readonly string[] {
+export function repeated(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }

@@ -23,9 +23,9 @@ export function cpCommand(context: CliContext): Command {
     .description('Copies between this machine, containers and volumes.')
     .argument('<source>', 'where to copy from')
     .argument('<target>', 'where to copy to')
-    .option('-f, --force', 'replace what exists at a local target', false)
-    .option('-q, --quiet', 'show no progress', false)
-    .option('--json', 'print the result as JSON', false)
+    .option('-f, --force', 'replace what exists at a local target')
+    .option('-q, --quiet', 'show no progress')
+    .option('--json', 'print the result as JSON')
     .addHelpText('after', help);
   return configurable(command).action(async (from: string, to: string, options: CpOptions) => {
     const [{ copy, planCopy }, { withLocalErrors }, { print, printJson }] = await Promise.all([
@@ -34,19 +34,19 @@ export function cpCommand(context: CliContext): Command {
       import('../output.ts'),
     ]);
     const plan = planCopy(from, to);
-    const { force, quiet: isQuiet, json } = options;
+    const { force = false, quiet: isQuiet = false, json } = options;
     const copied = await withLocalErrors(() =>
       withWorker(command, context, (worker) => copy(worker, plan, { force, isQuiet }, context)),
     );
     // The archive itself has stdout.
     const output = plan.to.kind === 'stdio' ? context.stderr : context.stdout;
-    if (json) await printJson({ ...context, stdout: output }, copied);
+    if (json === true) await printJson({ ...context, stdout: output }, copied);
     else await print(output, `sha256:${copied.digest} ${copied.bytes}\n`);
   });
 }
 
 interface CpOptions {
-  readonly force: boolean;
-  readonly quiet: boolean;
-  readonly json: boolean;
+  readonly force?: true;
+  readonly quiet?: true;
+  readonly json?: true;
 }

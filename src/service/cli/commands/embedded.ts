@@ -3,7 +3,7 @@ import { constants, copyFile, rm } from 'node:fs/promises';
 
 import { Command, Option } from 'commander';
 
-import type { EmbeddedClusterOptions } from '../../../embedded/index.ts';
+import type { EmbeddedCluster, EmbeddedClusterOptions } from '../../../embedded/index.ts';
 import type { CliContext } from '../cli-context.ts';
 import { UsageError } from '../cli-error.ts';
 import { withLocalErrors } from '../local-errors.ts';
@@ -23,29 +23,33 @@ export function embeddedCommand(context: CliContext): Command {
     .option('--namespace <name>', 'namespace of the kubeconfig (default: default)')
     .addOption(new Option('--isolation <kind>', 'of containers').choices(['auto', 'namespaces', 'mapped']))
     .option('--port <number>', 'port on 127.0.0.1 (default: a free one)', portOf)
-    .option('--until-stdin-closes', 'end at the end of stdin, too', false)
-    .option('--json', 'print kubeconfig, pid, url and isolation as JSON on one line', false)
+    .option('--until-stdin-closes', 'end at the end of stdin, too')
+    .option('--json', 'print kubeconfig, pid, url and isolation as JSON on one line')
     .addHelpText('after', help)
-    .action(async ({ kubeconfig, untilStdinCloses, json, ...options }: EmbeddedOptions) => {
-      const ends = endOf(context, untilStdinCloses);
-      const { EmbeddedCluster } = await import('../../../embedded/index.ts');
-      await using cluster = await EmbeddedCluster.start(options).catch(refuse);
-      await using copied = kubeconfig === undefined ? undefined : await copyOf(cluster.kubeconfigPath, kubeconfig);
-      const { url, isolation, kubeconfigPath } = cluster;
-      const ready = { kubeconfig: copied?.path ?? kubeconfigPath, pid: process.pid, url, isolation };
-      await print(context.stdout, `${json ? JSON.stringify(ready) : ready.kubeconfig}\n`);
-      await ends;
-    });
+    .action((options: EmbeddedOptions) => run(options, context));
+}
+
+async function run(
+  { kubeconfig, untilStdinCloses, json, ...options }: EmbeddedOptions,
+  context: CliContext,
+): Promise<void> {
+  const ends = endOf(context, untilStdinCloses);
+  await using cluster = await start(options);
+  await using copied = kubeconfig === undefined ? undefined : await copyOf(cluster.kubeconfigPath, kubeconfig);
+  const { url, isolation, kubeconfigPath } = cluster;
+  const ready = { kubeconfig: copied?.path ?? kubeconfigPath, pid: process.pid, url, isolation };
+  await print(context.stdout, `${json === true ? JSON.stringify(ready) : ready.kubeconfig}\n`);
+  await ends;
 }
 
 type EmbeddedOptions = Pick<EmbeddedClusterOptions, 'directory' | 'namespace' | 'isolation' | 'port'> & {
   readonly kubeconfig?: string;
-  readonly untilStdinCloses: boolean;
-  readonly json: boolean;
+  readonly untilStdinCloses?: true;
+  readonly json?: true;
 };
 
 /** Resolves when the cluster is to end. The interruption is the usual end, and no failure. */
-async function endOf({ signal, stdin }: CliContext, watchesStdin: boolean): Promise<void> {
+async function endOf({ signal, stdin }: CliContext, watchesStdin = false): Promise<void> {
   const ends: Promise<unknown>[] = [];
   if (!signal.aborted) ends.push(once(signal, 'abort'));
   if (watchesStdin) {
@@ -62,11 +66,16 @@ async function copyOf(source: string, path: string): Promise<AsyncDisposable & {
   return { path, [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
-/** The options of the cluster are those of the command. */
-function refuse(error: unknown): never {
-  if (error instanceof Error && 'code' in error && error.code === 'KW_ERR_EMBEDDED_INVALID_OPTION')
-    throw new UsageError(error.message);
-  throw error;
+/** @throws UsageError if an option is invalid: they are those of the command */
+async function start(options: EmbeddedClusterOptions): Promise<EmbeddedCluster> {
+  const { EmbeddedCluster } = await import('../../../embedded/index.ts');
+  try {
+    return await EmbeddedCluster.start(options);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'KW_ERR_EMBEDDED_INVALID_OPTION')
+      throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 function portOf(text: string): number {

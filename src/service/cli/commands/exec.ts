@@ -16,13 +16,13 @@ export function execCommand(context: CliContext, setExitCode: SetExitCode): Comm
     .description('Runs a command in a container. It is interactive if stdin and stdout are a terminal.')
     .argument('<handle>', 'handle of the container')
     .argument('<command...>', 'the command and its arguments, after --')
-    .option('-i, --stdin', 'pass stdin to the command (the default)', true)
+    .option('-i, --stdin', 'pass stdin to the command (the default)')
     .option('--no-stdin', 'pass nothing to the command')
     .option('-t, --tty', 'allocate a terminal (the default if stdin and stdout are a terminal)')
     .option('--no-tty', 'allocate no terminal')
     .option('-u, --user <user>', 'user of the command: name or uid, and :group')
     .option('-w, --dir <path>', 'working directory')
-    .option('-e, --env <name=value>', 'environment variable; may be repeated', repeated, [])
+    .option('-e, --env <name=value>', 'environment variable; may be repeated', repeated)
     .addHelpText('after', help);
   return configurable(command).action(async (handle: string, argv: readonly string[], options: ExecOptions) => {
     const [{ runAttached }, { findContainer }] = await Promise.all([
@@ -30,8 +30,13 @@ export function execCommand(context: CliContext, setExitCode: SetExitCode): Comm
       import('../copy/remote.ts'),
     ]);
     const [path = '', ...args] = argv;
-    const { stdin, user, dir, tty = stdin && context.stdin.isTTY === true && context.stdout.isTTY === true } = options;
-    const env = checkEnvironment(options.env);
+    const {
+      stdin = true,
+      user,
+      dir,
+      tty = stdin && context.stdin.isTTY === true && context.stdout.isTTY === true,
+    } = options;
+    const env = checkEnvironment(options.env ?? []);
     await withWorker(command, context, async (worker) => {
       const container = await findContainer(worker, handle, { signal: context.signal });
       const spec = { path, args, env, user, dir, hijack: true };
@@ -42,9 +47,9 @@ export function execCommand(context: CliContext, setExitCode: SetExitCode): Comm
 }
 
 interface ExecOptions {
-  readonly stdin: boolean;
+  readonly stdin?: boolean;
   readonly tty?: boolean;
   readonly user?: string;
   readonly dir?: string;
-  readonly env: readonly string[];
+  readonly env?: readonly string[];
 }

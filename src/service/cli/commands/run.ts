@@ -17,23 +17,22 @@ export function runCommand(context: CliContext, setExitCode: SetExitCode): Comma
     .description('Runs one command in a new container, and deletes the container at the end.')
     .argument('<image>', 'image of the container')
     .argument('<command...>', 'the command and its arguments, after --')
-    .option('--input <folder:path>', 'copy a local folder to a path of the container; may be repeated', repeated, [])
+    .option('--input <folder:path>', 'copy a local folder to a path of the container; may be repeated', repeated)
     .option(
       '--output <name=path>',
       "write the content of the container's folder NAME to a local folder or archive; may be repeated",
       repeated,
-      [],
     )
-    .option('-e, --env <name=value>', 'environment variable; may be repeated', repeated, [])
+    .option('-e, --env <name=value>', 'environment variable; may be repeated', repeated)
     .option('-w, --dir <path>', 'working directory (default: /work if a path is relative, else that of the image)')
     .option('-u, --user <user>', 'user of the command: name or uid, and :group')
     .option('--cpu <cpus>', 'limit of CPUs, such as 2 or 500m')
     .option('--memory <bytes>', 'limit of memory, such as 512Mi')
-    .option('-i, --stdin', 'pass stdin to the command', false)
-    .option('-t, --tty', 'allocate a terminal', false)
-    .option('-f, --force', 'replace what exists where outputs are written', false)
-    .option('-q, --quiet', 'show no progress', false)
-    .option('--embedded', 'use an embedded cluster, which needs no configuration; it has no images', false)
+    .option('-i, --stdin', 'pass stdin to the command')
+    .option('-t, --tty', 'allocate a terminal')
+    .option('-f, --force', 'replace what exists where outputs are written')
+    .option('-q, --quiet', 'show no progress')
+    .option('--embedded', 'use an embedded cluster, which needs no configuration; it has no images')
     .addHelpText('after', help);
   return configurable(command).action(async (image: string, argv: readonly string[], options: RunOptions) => {
     const [{ planRun }, { runOnce }, { withLocalErrors }] = await Promise.all([
@@ -41,12 +40,13 @@ export function runCommand(context: CliContext, setExitCode: SetExitCode): Comma
       import('../run/run-once.ts'),
       import('../local-errors.ts'),
     ]);
-    const plan = planRun({ ...options, image, command: argv });
-    const { stdin, tty, force, quiet: isQuiet, embedded } = options;
+    const { input = [], output = [], env = [] } = options;
+    const plan = planRun({ ...options, input, output, env, image, command: argv });
+    const { stdin = false, tty = false, force = false, quiet: isQuiet = false, embedded } = options;
     const use = async (worker: Parameters<typeof runOnce>[0]): Promise<void> =>
       setExitCode(await runOnce(worker, plan, { stdin, tty, force, isQuiet }, context));
     await withLocalErrors(async () => {
-      if (!embedded) return await withWorker(command, context, use);
+      if (embedded !== true) return await withWorker(command, context, use);
       const { withEmbeddedWorker } = await import('../run/embedded-worker.ts');
       await withEmbeddedWorker(context.signal, use);
     });
@@ -54,16 +54,16 @@ export function runCommand(context: CliContext, setExitCode: SetExitCode): Comma
 }
 
 interface RunOptions {
-  readonly input: readonly string[];
-  readonly output: readonly string[];
-  readonly env: readonly string[];
+  readonly input?: readonly string[];
+  readonly output?: readonly string[];
+  readonly env?: readonly string[];
   readonly dir?: string;
   readonly user?: string;
   readonly cpu?: string;
   readonly memory?: string;
-  readonly stdin: boolean;
-  readonly tty: boolean;
-  readonly force: boolean;
-  readonly quiet: boolean;
-  readonly embedded: boolean;
+  readonly stdin?: true;
+  readonly tty?: true;
+  readonly force?: true;
+  readonly quiet?: true;
+  readonly embedded?: true;
 }

@@ -1,5 +1,6 @@
 import type { PGlite } from '@electric-sql/pglite';
 
+import type { EmbeddedCluster } from '../../../embedded/index.ts';
 import type { KubernetesWorker } from '../../../index.ts';
 import { CliError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
@@ -12,20 +13,26 @@ export async function withEmbeddedWorker<T>(
   signal: AbortSignal,
   use: (worker: KubernetesWorker) => Promise<T>,
 ): Promise<T> {
-  const [{ EmbeddedCluster }, { KubernetesWorker: Opened }, { PGlite: Database }] = await Promise.all([
-    import('../../../embedded/index.ts'),
-    import('../../../index.ts'),
-    importPGlite(),
-  ]);
-  await using cluster = await EmbeddedCluster.start();
-  await using database = await Database.create();
-  await using worker = await Opened.open({
+  const [embedded, library, pglite] = await load();
+  await using cluster = await embedded.EmbeddedCluster.start();
+  await using database = await pglite.PGlite.create();
+  await using worker = await library.KubernetesWorker.open({
     name: 'run',
     kubeConfig: cluster.kubeconfigPath,
     database,
     signal,
   });
   return await use(worker);
+}
+
+function load(): Promise<
+  readonly [
+    { readonly EmbeddedCluster: typeof EmbeddedCluster },
+    { readonly KubernetesWorker: typeof KubernetesWorker },
+    { readonly PGlite: typeof PGlite },
+  ]
+> {
+  return Promise.all([import('../../../embedded/index.ts'), import('../../../index.ts'), importPGlite()]);
 }
 
 async function importPGlite(): Promise<{ readonly PGlite: typeof PGlite }> {
