@@ -42,7 +42,7 @@ export function serviceLogger(
   const log = pino(
     {
       level,
-      base: undefined,
+      base: null,
       messageKey: 'message',
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }), log: errorFields },
