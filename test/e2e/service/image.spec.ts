@@ -1,0 +1,200 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { CoreV1Api, type V1PodSpec } from '@kubernetes/client-node';
+import { expect } from 'chai';
+import type { Context } from 'mocha';
+import manifest from '../../../package.json' with { type: 'json' };
+import { readImage } from '../../../scripts/image/image-archive.ts';
+import { imageProblems } from '../../../scripts/image/image-problems.ts';
+import { KubernetesWorker, type Worker } from '../../../src/index.ts';
+import { sh } from '../../contract/worker/setup.ts';
+import { PostgresServer } from '../../support/database/postgres-server.ts';
+import { openTcpDoor, type TcpDoor } from '../../support/database/tcp-door.ts';
+import { type BuiltImage, buildImage, noImageReason } from '../../support/image/build-image.ts';
+import { DisturbedDeployment } from '../../support/image/deployment.ts';
+import { pushImage } from '../../support/image/push-image.ts';
+import { createService, readServiceManifest } from '../../support/image/service-manifest.ts';
+import { type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+
+/** An address of this machine that pods reach. */
+const hostAddress = process.env['KW_TEST_HOST_ADDRESS'] ?? '10.244.0.1';
+/** A registry that takes pushes over plain HTTP, under the name that nodes use. */
+const registry = process.env['KW_TEST_PUSH_REGISTRY'] ?? 'registry.local:5000';
+const workerName = 'ci';
+const builds = 20;
+const concurrency = 5;
+const token = randomBytes(16).toString('hex');
+
+describe('the image of the service', function () {
+  this.timeout(240_000);
+  let real: RealCluster;
+  let database: PostgresServer;
+  let door: TcpDoor;
+  let folder: string;
+  let image: BuiltImage;
+  let reference: string;
+
+  before(async function () {
+    await skipWithoutMeans(this);
+    real = await restrictedCluster(this);
+    folder = await mkdtemp(join(tmpdir(), 'kw-image-'));
+    [image, database] = await Promise.all([buildImage(folder), PostgresServer.start()]);
+    door = await openTcpDoor(database.url, hostAddress);
+    reference = `${registry}/kubernetes-worker:${image.digest.slice(-12)}`;
+    await pushImage(image.archive, reference);
+  });
+
+  after(async () => {
+    await (real as RealCluster | undefined)?.remove();
+    await (door as TcpDoor | undefined)?.[Symbol.asyncDispose]();
+    await (database as PostgresServer | undefined)?.stop();
+    if ((folder as string | undefined) !== undefined) await rm(folder, { recursive: true });
+  });
+
+  it('contains what the service needs, and nothing that it should not contain', async () => {
+    expect(imageProblems(await readImage(image.archive))).to.deep.equal([]);
+  });
+
+  it('runs a command without a shell, as a user that is not root, on a read-only file system', async () => {
+    const { log, exitCode } = await runPod(real, reference, ['--version']);
+    expect(log).to.equal(`${manifest.version}\n`);
+    expect(exitCode).to.equal(0);
+  });
+
+  it('serves with two replicas that are killed, rolled and drained, while builds of a host notice nothing', async () => {
+    const { kubeConfig, kubeconfigPath, namespace } = real;
+    const deployment = await createService(kubeConfig, namespace, {
+      image: reference,
+      databaseUrl: door.url,
+      token,
+      config: (config) => ({
+        ...config,
+        worker: { ...config.worker, name: workerName, volumeImage: shellImage },
+        reaper: { everyMs: 2_000 },
+      }),
+    });
+    await using replicas = new DisturbedDeployment(kubeConfig, deployment);
+    // The host has no loops of its own: the service reaps and sends heartbeats.
+    await using worker = await KubernetesWorker.open({
+      name: workerName,
+      namespace,
+      kubeConfig: kubeconfigPath,
+      database: database.url,
+      volumeImage: shellImage,
+      pods: { security: 'restricted', runAsUser: 1234 },
+    });
+    await replicas.ready();
+    await expectAnswers(real);
+
+    const disturbances = async (): Promise<void> => {
+      await replicas.kill();
+      await replicas.ready();
+      await replicas.roll();
+      await replicas.ready();
+      await replicas.drain();
+      await replicas.ready();
+    };
+    const [outputs] = await Promise.all([runBuilds(worker), disturbances()]);
+    expect(outputs).to.deep.equal(Array.from({ length: builds }, (_, build) => `made by ${build}\nonce\n`));
+    // Both replicas of the first version, of which one was killed and restarted, and one that was evicted.
+    expect(await replicas.exitCodes(3)).to.deep.equal([0, 0, 0]);
+    await expectAnswers(real);
+    await podsOfBuildsGone(real);
+  });
+});
+
+/** Skips the suite where an image cannot be built or pods cannot reach this machine. In CI, that is a failure. */
+async function skipWithoutMeans(context: Context): Promise<void> {
+  const addresses = Object.values(networkInterfaces()).flatMap((interfaces) => interfaces ?? []);
+  const reason = addresses.some(({ address }) => address === hostAddress)
+    ? await noImageReason()
+    : `this machine lacks the address ${hostAddress}, which pods have to reach`;
+  if (reason === undefined || process.env['KUBECONFIG'] === undefined) return;
+  if (process.env['CI'] !== undefined) throw new Error(reason);
+  console.log(`      skipped: ${reason}`);
+  context.skip();
+}
+
+/** Returns a namespace that accepts only pods of the Pod Security standard "restricted". */
+async function restrictedCluster(context: Context): Promise<RealCluster> {
+  const real = await realCluster(context, 'image');
+  const api = real.kubeConfig.makeApiClient(CoreV1Api);
+  const name = real.namespace;
+  const body = await api.readNamespace({ name });
+  body.metadata!.labels!['pod-security.kubernetes.io/enforce'] = 'restricted';
+  await api.replaceNamespace({ name, body });
+  return real;
+}
+
+/** Runs the image with arguments, with the security of the example. */
+async function runPod(
+  { kubeConfig, namespace }: RealCluster,
+  reference: string,
+  args: string[],
+): Promise<{ log: string; exitCode: number | undefined }> {
+  const api = kubeConfig.makeApiClient(CoreV1Api);
+  const { securityContext, containers } = readServiceManifest().deployment.spec!.template.spec!;
+  const container = { name: 'main', image: reference, args, securityContext: containers[0]!.securityContext };
+  const spec = { securityContext, containers: [container], restartPolicy: 'Never' } as V1PodSpec;
+  const name = 'command';
+  await api.createNamespacedPod({ namespace, body: { metadata: { name }, spec } });
+  for (;;) {
+    const { status } = await api.readNamespacedPod({ name, namespace });
+    const exitCode = status?.containerStatuses?.[0]?.state?.terminated?.exitCode;
+    if (exitCode !== undefined) return { exitCode, log: await api.readNamespacedPodLog({ name, namespace }) };
+    await sleep(200);
+  }
+}
+
+/** Runs builds of two steps each. Returns what each one's second step has read. */
+async function runBuilds(worker: Worker): Promise<readonly string[]> {
+  const outputs: string[] = [];
+  const waiting = Array.from({ length: builds }, (_, build) => build);
+  const work = async (): Promise<void> => {
+    for (let build = waiting.shift(); build !== undefined; build = waiting.shift())
+      outputs[build] = await runBuild(worker, build);
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return outputs;
+}
+
+async function runBuild(worker: Worker, build: number): Promise<string> {
+  const [make, use] = ['make', 'use'].map((step) => ({ kind: 'step', key: `${build}/${step}` })) as [Owner, Owner];
+  const spec = { image: shellImage, dir: '/tmp/build' };
+  const maker = await worker.findOrCreateContainer(make, { ...spec, outputs: { made: 'made' } });
+  // The command takes a while, and is counted if it runs again.
+  await sh(maker.container, `sleep 1; echo once >> count; echo made by ${build} > made/file; cat count >> made/file`);
+  const artifact = maker.mounts.find(({ name }) => name === 'made')!.volume;
+  const user = await worker.findOrCreateContainer(use, { ...spec, inputs: [{ artifact, path: 'in' }] });
+  const { stdout } = await sh(user.container, 'cat in/file');
+  await Promise.all([worker.ownerFinished(make), worker.ownerFinished(use)]);
+  return stdout;
+}
+
+interface Owner {
+  readonly kind: string;
+  readonly key: string;
+}
+
+/** Expects that the status server and the metrics answer at the address of the Service. */
+async function expectAnswers({ kubeConfig, namespace }: RealCluster): Promise<void> {
+  const api = kubeConfig.makeApiClient(CoreV1Api);
+  const { spec } = await api.readNamespacedService({ name: 'kubernetes-worker', namespace });
+  const get = async (port: number, path: string, headers = {}): Promise<Response> =>
+    await fetch(`http://${spec?.clusterIP}:${port}${path}`, { headers });
+  expect((await get(9393, '/readyz')).status).to.equal(200);
+  expect((await get(9393, '/api/v1/status')).status).to.equal(401);
+  expect((await get(9393, '/api/v1/status', { authorization: `Bearer ${token}` })).status).to.equal(200);
+  expect(await (await get(9394, '/metrics')).text()).to.contain('kubernetes_worker_');
+}
+
+/** Waits until the reaper of the service has deleted the pods of the builds. */
+async function podsOfBuildsGone({ kubeConfig, namespace }: RealCluster): Promise<void> {
+  const api = kubeConfig.makeApiClient(CoreV1Api);
+  const labelSelector = 'app.kubernetes.io/managed-by=kubernetes-worker';
+  while ((await api.listNamespacedPod({ namespace, labelSelector })).items.length > 0) await sleep(200);
+}
