@@ -23,7 +23,8 @@ import { mutants as repository } from './host/repository.ts';
 import { mutants as retention } from './host/retention.ts';
 import { mutants as retry } from './host/retry.ts';
 import { mutants as s3 } from './host/s3.ts';
-import { mutants as status } from './host/status.ts';
+import { mutants as serviceConfig } from './host/service-config.ts';
+import { mutants as serviceServe } from './host/service-serve.ts';
 import { mutants as storesPvc } from './host/stores-pvc.ts';
 import { mutants as worker } from './host/worker.ts';
 import { mutants as workerStates } from './host/worker-states.ts';
@@ -54,7 +55,8 @@ export const mutants: readonly Mutant[] = [
   ...retention,
   ...retry,
   ...s3,
-  ...status,
+  ...serviceConfig,
+  ...serviceServe,
   ...storesPvc,
   ...worker,
   ...workerStates,
