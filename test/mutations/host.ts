@@ -6,6 +6,7 @@ import { mutants as archivesLife } from './host/archives-life.ts';
 import { mutants as artifacts } from './host/artifacts.ts';
 import { mutants as caches } from './host/caches.ts';
 import { mutants as checks } from './host/checks.ts';
+import { mutants as cliStreams } from './host/cli-streams.ts';
 import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
 import { mutants as errors } from './host/errors.ts';
@@ -38,6 +39,7 @@ export const mutants: readonly Mutant[] = [
   ...artifacts,
   ...caches,
   ...checks,
+  ...cliStreams,
   ...controllers,
   ...embedded,
   ...errors,

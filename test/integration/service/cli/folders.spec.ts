@@ -159,20 +159,20 @@ describe('folders and archives', () => {
     const hostile: Readonly<Record<string, Readonly<Record<string, TarEntry>>>> = {
       'a name with ..': { './a/../../evil': 'x' },
       'an absolute name': { '/evil': 'x' },
-      'a file through a symbolic link': { './l': { type: 'symlink', linkname: '..' }, './l/evil': 'x' },
-      'a folder through a symbolic link': { './l': { type: 'symlink', linkname: '..' }, './l/evil/': null },
+      'a file through a symbolic link': { './l': { type: 'symlink', linkname: '../..' }, './l/evil': 'x' },
+      'a folder through a symbolic link': { './l': { type: 'symlink', linkname: '../..' }, './l/evil/': null },
       'a file in the place of a link': { './evil': { type: 'symlink', linkname: '../evil' }, './evil ': 'x' },
       'a hard link to a file outside': { './evil': { type: 'link', linkname: '../victim' } },
       'a hard link to an absolute path': { './evil': { type: 'link', linkname: '/etc/passwd' } },
       'a hard link through a link': {
-        './l': { type: 'symlink', linkname: '..' },
+        './l': { type: 'symlink', linkname: '../..' },
         './evil': { type: 'link', linkname: './l/victim' },
       },
       'the folder itself as a link': { './': { type: 'symlink', linkname: '/etc' } },
       'a device': { './evil': { type: 'character-device', devmajor: 1, devminor: 3 } },
       'a fifo': { './evil': { type: 'fifo' } },
       'a folder over a link': {
-        './l': { type: 'symlink', linkname: '..' },
+        './l': { type: 'symlink', linkname: '../..' },
         './l/': { type: 'directory', mode: 0o777 },
       },
     };
@@ -185,6 +185,7 @@ describe('folders and archives', () => {
         if (title === 'a file in the place of a link') archive = withoutSpaces(archive);
         const error = await rejection(unpackTo(target, from(archive), keep));
         expect(error.name).to.equal('ArchiveError');
+        if (/^a name with|^an absolute name/.test(title)) expect(error.message).to.contain('leads out of the folder');
         expect((await readdir(home)).sort()).to.deep.equal(['source', 'victim']);
         expect(await readFile(join(home, 'victim'), 'utf8')).to.equal('as it was');
         expect((await lstat(home)).mode & 0o777).to.equal(0o700);
