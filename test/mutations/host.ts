@@ -27,6 +27,7 @@ import { mutants as s3 } from './host/s3.ts';
 import { mutants as serviceConfig } from './host/service-config.ts';
 import { mutants as serviceServe } from './host/service-serve.ts';
 import { mutants as storesPvc } from './host/stores-pvc.ts';
+import { mutants as telemetry } from './host/telemetry.ts';
 import { mutants as worker } from './host/worker.ts';
 import { mutants as workerStates } from './host/worker-states.ts';
 
@@ -60,6 +61,7 @@ export const mutants: readonly Mutant[] = [
   ...serviceConfig,
   ...serviceServe,
   ...storesPvc,
+  ...telemetry,
   ...worker,
   ...workerStates,
 ];

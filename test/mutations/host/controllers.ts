@@ -105,9 +105,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a pass runs without the lease of the reaper',
-    file: reapLoop,
-    find: 'signal }))) return;',
-    replace: 'signal }))) signal.throwIfAborted();',
+    file: 'src/controllers/reap-loop.ts',
+    find: 'if (!leads) return;',
+    replace: '',
     killedBy: { specs: ['test/unit/controllers/reap-loop.spec.ts'] },
   },
   {
