@@ -116,6 +116,18 @@ export function describeControllersLease(world: RepositoryUnderTest): void {
       await until(candidate('first', 'a').isActive);
     });
 
+    it('is respected as its row is, whichever version has written it, until it lapses', async () => {
+      await world.query(
+        `insert into ${world.table('reservations')} (worker_name, kind, place, id, expires_at)
+         values ('worker', 'kubernetes-worker/controllers', 1, 'other', now() + interval '1 hour')`,
+      );
+      const waiting = candidate('first', 'a');
+      await untilRole(waiting, 'follower');
+      await lapse();
+      await waiting.clock.advance(1_000);
+      await until(waiting.isActive);
+    });
+
     it('ends with the worker’s row', async () => {
       await world.query(`delete from ${world.table('workers')}`);
       const { election, clock } = candidate('first', 'a');

@@ -50,7 +50,7 @@ describe('two replicas of kubernetes-worker serve on a real cluster', function (
     const [first, second] = [start(), start()];
     await Promise.all([first.untilProbe('readyz', 200), second.untilProbe('readyz', 200)]);
     const world = { kubeconfigPath, namespace, databaseUrl, workerName, image: shellImage };
-    const host = runHost({ ...world, folder, builds, concurrency: 5, leaseMs: 60_000, isRetried: false }, undefined);
+    const host = runHost({ ...world, folder, builds, concurrency: 10, leaseMs: 60_000, isRetried: false }, undefined);
     let isRunning = true;
     const ended = host.finally(() => {
       isRunning = false;
