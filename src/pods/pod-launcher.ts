@@ -1,4 +1,4 @@
-import { ApiUnavailableError, ConflictError, QuotaExceededError } from '../errors/cluster.ts';
+import { AdmissionDeniedError, ApiUnavailableError, ConflictError, QuotaExceededError } from '../errors/cluster.ts';
 import { PodDeletedError } from '../errors/pod.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
 import { handleOf, podMarks, storeClaimOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
@@ -12,6 +12,7 @@ import type { ImagePullPolicy } from '../runtime/image.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { PodOptions } from '../runtime/pod-options.ts';
 import type { AgentDelivery } from './agent-delivery.ts';
+import { findDroppedVolume } from './dropped-volume.ts';
 import type { PodTimeouts } from './pod-supervisor.ts';
 import type { QuotaQueue } from './quota-queue.ts';
 
@@ -138,27 +139,34 @@ export class PodLauncher {
     const architecture = request.architecture ?? (await delivery.architecture(options));
     const pod = this.#build(request, architecture, await delivery.ensure(architecture, options));
     options.signal?.throwIfAborted();
-    try {
-      // Not aborted by the signal: an aborted request may still take effect, and the pod's uid
-      // would be unknown.
-      return uidOf(await cluster.createPod(pod));
-    } catch (error) {
+    // Not aborted by the signal: an aborted request may still take effect, and the pod's uid would be
+    // unknown.
+    const stored = await cluster.createPod(pod).catch(async (error: unknown) => {
       // A quota refuses also a pod that exists, which it counts, before the API server looks for it.
       if (error instanceof ConflictError || (mayExist && error instanceof QuotaExceededError))
         return await this.#adopt(request, error, options);
       throw error;
-    }
+    });
+    await this.#requireVolumes(pod, stored, request.podName);
+    return uidOf(stored);
   }
 
-  /**
-   * Returns the uid of the existing pod of this name if it belongs to the same handle, otherwise
-   * throws the refusal.
-   */
+  /** Deletes a pod in which a command would not find the content of an image, and throws. */
+  async #requireVolumes(requested: Pod, stored: Pod, podName: string): Promise<void> {
+    const volume = findDroppedVolume(requested, stored);
+    if (volume === undefined) return;
+    await this.discard(podName, uidOf(stored));
+    const { namespace } = this.#components.cluster;
+    const detail = `the API server has left out volume ${volume} of pod ${podName}: it does not support volumes of images`;
+    throw new AdmissionDeniedError({ verb: 'create', resource: 'pods', namespace }, detail);
+  }
+
+  /** Returns the existing pod of this name if it belongs to the same handle, otherwise throws the refusal. */
   async #adopt(
     request: LaunchRequest,
     refusal: ConflictError | QuotaExceededError,
     options: AbortOptions,
-  ): Promise<string> {
+  ): Promise<Pod> {
     const { cluster } = this.#components;
     const { podName } = request;
     const existing = await cluster.getPod(podName, options);
@@ -172,7 +180,7 @@ export class PodLauncher {
     if (!this.#isOf(request, existing)) throw this.#taken(podName, refusal);
     if (existing.metadata?.deletionTimestamp !== undefined)
       throw new PodDeletedError({ namespace: cluster.namespace, podName }, { cause: refusal });
-    return uidOf(existing);
+    return existing;
   }
 
   #isOf({ handle, storeClaim }: LaunchRequest, { metadata }: Pod): boolean {

@@ -67,6 +67,28 @@ describe('the pod of a specification on a real cluster', function () {
     expect((await sh(container, 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes')).stdout).to.equal('67108864\n');
   });
 
+  it('has the content of another image, or is refused where the API server leaves such volumes out', async () => {
+    const overlay = {
+      spec: {
+        volumes: [{ name: 'tools', image: { reference: nonRootImage } }],
+        containers: [{ name: 'main', volumeMounts: [{ name: 'tools', mountPath: '/tools' }] }],
+      },
+    } as const;
+    const making = made({ pod: { overlay } });
+    const error = await making.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error === undefined) {
+      expect((await sh(await making, 'test -e /tools/bin/sh && echo found')).stdout).to.equal('found\n');
+      return;
+    }
+    expect(error)
+      .to.include({ code: 'KW_ERR_ADMISSION_DENIED', retryable: false })
+      .and.to.have.property('message')
+      .that.includes('has left out volume tools');
+  });
+
   for (const image of [shellImage, nonRootImage])
     it(`lets commands of ${image} read files of secrets by the group, and keeps values out of the pod [A12]`, async () => {
       const container = await made(

@@ -35,13 +35,18 @@ const request: LaunchRequest = {
 };
 
 describe('PodLauncher', () => {
-  let cluster: { namespace: string; createPod: sinon.SinonStub; getPod: sinon.SinonStub };
+  let cluster: { namespace: string; createPod: sinon.SinonStub; getPod: sinon.SinonStub; deletePod: sinon.SinonStub };
   let ensure: sinon.SinonStub;
   let clock: VirtualClock;
   let launcher: PodLauncher;
 
   beforeEach(() => {
-    cluster = { namespace: 'ci', createPod: sinon.stub(), getPod: sinon.stub() };
+    cluster = {
+      namespace: 'ci',
+      createPod: sinon.stub(),
+      getPod: sinon.stub(),
+      deletePod: sinon.stub().resolves(true),
+    };
     ensure = sinon.stub().resolves('agent-x');
     clock = new VirtualClock();
     launcher = new PodLauncher({
@@ -119,6 +124,32 @@ describe('PodLauncher', () => {
     const waitingForQuota = sinon.spy();
     expect(await launchedAfter(5_000, { waitingForQuota })).to.equal('uid-1');
     sinon.assert.calledOnceWithExactly(waitingForQuota, sinon.match(/exceeded quota: few, used: pods=1$/), 0);
+  });
+
+  describe('with a volume of an image', () => {
+    const volume = { name: 'tools', image: { reference: 'registry.example/tools:1' } };
+    const overlay = {
+      spec: {
+        volumes: [volume],
+        containers: [{ name: 'main', volumeMounts: [{ name: 'tools', mountPath: '/tools' }] }],
+      },
+    } as const;
+    const launch = () => launcher.launch({ ...request, podOptions: { overlay } });
+
+    it('creates the pod if the API server has stored the volume', async () => {
+      cluster.createPod.resolves({ ...created, spec: { containers: [], volumes: [volume] } });
+      expect(await launch()).to.equal('uid-1');
+      sinon.assert.notCalled(cluster.deletePod);
+    });
+
+    it('rejects, and deletes the pod, if the API server has left the volume out', async () => {
+      cluster.createPod.resolves({ ...created, spec: { containers: [], volumes: [{ name: 'kw-state' }] } });
+      const error = await rejection(launch());
+      expect(error).to.include({ code: 'KW_ERR_ADMISSION_DENIED', retryable: false });
+      expect(String(error)).to.include('has left out volume tools of pod p');
+      sinon.assert.calledOnceWithExactly(cluster.createPod, sinon.match.object);
+      sinon.assert.calledOnceWithExactly(cluster.deletePod, 'p', { uid: 'uid-1' });
+    });
   });
 
   it('annotates the pod with the requested images', async () => {
