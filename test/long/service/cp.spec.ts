@@ -13,7 +13,7 @@ import { type CliWorld, cliWorld } from '../../support/service/cli-world.ts';
 const printed = /^sha256:[0-9a-f]{64} [0-9]+\n$/;
 
 describe('kubernetes-worker cp', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let cluster: EmbeddedCluster;
   let world: CliWorld;
   let handle: string;

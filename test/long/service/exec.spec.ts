@@ -20,7 +20,7 @@ async function processesOf({ worker }: CliWorld, handle: string): Promise<readon
 }
 
 describe('kubernetes-worker exec', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let cluster: EmbeddedCluster;
   let world: CliWorld;
   let handle: string;

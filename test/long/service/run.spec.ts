@@ -9,7 +9,7 @@ import { type CliResult, runCli, startCli, startCliInTerminal } from '../../supp
 import { type CliWorld, cliWorld } from '../../support/service/cli-world.ts';
 
 describe('kubernetes-worker run', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let cluster: EmbeddedCluster;
   let world: CliWorld;
 
