@@ -17,6 +17,7 @@ const mayImport = {
     'stores/stores-options.ts',
     'worker-options.ts',
     'agent-manifest.ts',
+    'migrate-database.ts',
   ],
   'src/repository/*.ts': ['runtime/**', 'errors/**'],
   'src/repository/postgres/**': [

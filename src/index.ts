@@ -124,6 +124,7 @@ export type {
   Secret,
 } from './kubernetes/cluster.ts';
 export { KubernetesWorker } from './kubernetes-worker.ts';
+export { type MigrateDatabaseOptions, type MigratedDatabase, migrateDatabase } from './migrate-database.ts';
 export type {
   ArchivedVolume,
   ArchiveLease,

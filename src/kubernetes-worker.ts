@@ -32,6 +32,7 @@ import { PodRemover } from './pods/pod-remover.ts';
 import { PodSupervisor } from './pods/pod-supervisor.ts';
 import { QuotaQueue } from './pods/quota-queue.ts';
 import type { Repository } from './repository/repository.ts';
+import type { CheckOptions, CheckReport } from './runtime/check.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import type { ArtifactStore } from './stores/artifact-store.ts';
 import { PodStore } from './stores/pod-store.ts';
@@ -90,16 +91,8 @@ export class KubernetesWorker extends PodWorker {
    * @throws SchemaTooNewError if a newer version of the library has migrated the database
    */
   static async open(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
-    checkShape('options', workerOptions, options);
-    checkOptions(options);
-    const images = imageSettings(options.images ?? {}, options.volumeImage ?? defaultVolumeImage);
     const { signal, logger = silentLogger, migrate } = options;
-    await checkAgentBinary(options.agentBinary, options.architecture);
-    const cluster = await ClientNodeCluster.fromConfig({
-      kubeConfig: options.kubeConfig,
-      namespace: options.namespace,
-      observe: apiMetrics(),
-    });
+    const { cluster, images } = await readOptions(options);
     // Imported here, because kysely takes as long to load as all modules of the library.
     const { openRepository } = await import('./repository/postgres/open-repository.ts');
     const repository = await openRepository(options.database, { migrate, logger, signal });
@@ -111,6 +104,54 @@ export class KubernetesWorker extends PodWorker {
       throw error;
     }
   }
+
+  /**
+   * Examines what a worker with these options would depend on, as `Worker.check` does, without
+   * opening it: it neither migrates the database nor registers the worker's name. A database or an
+   * API server that does not answer is a finding.
+   *
+   * @example
+   * ```ts
+   * import { KubernetesWorker } from 'kubernetes-worker';
+   *
+   * const options = { name: 'ci', namespace: 'ci', database: 'postgres://ci@db/ci' };
+   * const { ok, findings } = await KubernetesWorker.check(options, { stores: true, images: true });
+   * if (!ok) console.error(findings.filter(({ outcome }) => outcome === 'failure'));
+   * ```
+   *
+   * @throws InvalidSpecError if an option is invalid; the error names the field
+   */
+  static async check(options: KubernetesWorkerOptions, checking: CheckOptions = {}): Promise<CheckReport> {
+    const { logger = silentLogger } = options;
+    const { cluster, images } = await readOptions(options);
+    const { openRepository } = await import('./repository/postgres/open-repository.ts');
+    const repository = await openRepository(options.database, {
+      migrate: 'unchecked',
+      logger,
+      signal: checking.signal,
+    });
+    const installationId = await repository.installationId({ signal: checking.signal }).catch(() => undefined);
+    const foundations = { cluster, repository, images, mayBeUnregistered: true };
+    const examined: KubernetesWorkerOptions = {
+      ...options,
+      reapEveryMs: undefined,
+      heartbeatEveryMs: undefined,
+      // What a store creates belongs to the installation.
+      stores: installationId === undefined ? undefined : options.stores,
+    };
+    await using worker = compose(examined, { ...foundations, installationId: installationId ?? randomUUID() });
+    return await worker.check(checking);
+  }
+}
+
+/** @throws InvalidSpecError */
+async function readOptions(options: KubernetesWorkerOptions): Promise<Pick<Foundations, 'cluster' | 'images'>> {
+  checkShape('options', workerOptions, options);
+  checkOptions(options);
+  const images = imageSettings(options.images ?? {}, options.volumeImage ?? defaultVolumeImage);
+  await checkAgentBinary(options.agentBinary, options.architecture);
+  const { kubeConfig, namespace } = options;
+  return { cluster: await ClientNodeCluster.fromConfig({ kubeConfig, namespace }), images };
 }
 
 /** The components that all others depend on. */
@@ -119,11 +160,13 @@ interface Foundations {
   readonly repository: Repository;
   readonly installationId: string;
   readonly images: ImageSettings;
+  /** Whether the worker's name need not be registered. @defaultValue false */
+  readonly mayBeUnregistered?: boolean;
 }
 
 function compose(
   options: KubernetesWorkerOptions,
-  { cluster, repository, installationId, images: settings }: Foundations,
+  { cluster, repository, installationId, images: settings, mayBeUnregistered = false }: Foundations,
 ): KubernetesWorker {
   const { name, logger = silentLogger, clock = systemClock() } = options;
   const {
@@ -229,7 +272,11 @@ function compose(
   });
   const { archives, archiveStores, saving } = storage;
   const pullSecrets = podOptions.imagePullSecrets ?? [];
-  const { images, preflight } = composeImages({ settings, pullSecrets, cluster, delivery, clock, logger });
+  const {
+    images,
+    preflight,
+    examine: examineImages,
+  } = composeImages({ settings, pullSecrets, cluster, delivery, clock, logger });
   const hermetic = composeHermetic({
     workerName: name,
     containers: repository.containers,
@@ -403,6 +450,10 @@ function compose(
           workers: repository.workers,
           states: repository.workerStates,
           store: podStore,
+          missingMigrations: (within) => repository.missingMigrations(within),
+          mayBeUnregistered,
+          archiveStores,
+          examineImages,
           hermetic,
           newId: randomUUID,
           clock,

@@ -6,8 +6,10 @@ import type { CheckFinding, CheckName, CheckOptions, CheckReport } from '../runt
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { PodStore } from '../stores/pod-store.ts';
 import { type ClockReading, checkClocks } from './check-clocks.ts';
+import { type CheckedImage, imageFindings } from './check-images.ts';
 import { checkPermissions } from './check-permissions.ts';
 import { checkState } from './check-state.ts';
+import { checkStores, type StoresToCheck } from './check-stores.ts';
 import { failure, ok, skipped } from './finding.ts';
 
 export interface CheckComponents {
@@ -18,6 +20,13 @@ export interface CheckComponents {
   readonly workers: WorkerRepository;
   readonly states: Pick<WorkerStates, 'find'>;
   readonly store: Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>;
+  /** Returns the migrations that the schema lacks. */
+  readonly missingMigrations: (options: AbortOptions) => Promise<readonly string[]>;
+  /** Whether the name of the worker need not be registered. */
+  readonly mayBeUnregistered: boolean;
+  readonly archiveStores: StoresToCheck;
+  /** Looks the images of the options up in their registries. */
+  readonly examineImages: (options: AbortOptions) => Promise<readonly CheckedImage[]>;
   readonly hermetic: NetworkExamination;
   readonly newId: () => string;
   readonly clock: Clock;
@@ -34,20 +43,24 @@ const order: readonly CheckName[] = [
   'permissions',
   'pod-admission',
   'database',
+  'schema',
   'worker-state',
   'clocks',
   'pod-start',
   'network-policy',
+  'stores',
+  'images',
 ];
 
 /** Examines what a worker depends on. Rejects only with the signal's reason. */
 export async function checkWorker(components: CheckComponents, options: CheckOptions = {}): Promise<CheckReport> {
   const readings: ClockReading[] = [];
-  const [cluster, database] = await Promise.all([
+  const [cluster, database, beside] = await Promise.all([
     checkCluster(components, readings, options),
     checkDatabase(components, readings, options),
+    checkBeside(components, options),
   ]);
-  const findings = [...cluster, ...database, ...checkClocks(readings)].toSorted(
+  const findings = [...cluster, ...database, ...beside, ...checkClocks(readings)].toSorted(
     (a, b) => order.indexOf(a.check) - order.indexOf(b.check),
   );
   return { ok: findings.every(({ outcome }) => outcome !== 'failure'), findings };
@@ -74,7 +87,7 @@ async function checkCluster(
       ? { 'network-policy': async () => ok('network-policy', await hermetic.examine({ signal })) }
       : {}),
   };
-  const isUp = apiServer.every(({ outcome }) => outcome === 'ok');
+  const isUp = isOk(apiServer);
   const others = Object.entries(checks).map(async ([name, work]) => {
     const check = name as CheckName;
     return isUp ? await examine(check, { signal }, work) : [skipped(check, 'The API server does not answer.')];
@@ -83,15 +96,47 @@ async function checkCluster(
 }
 
 async function checkDatabase(
-  { workerName, workers, states, clock }: CheckComponents,
+  { workerName, workers, states, missingMigrations, mayBeUnregistered, clock }: CheckComponents,
   readings: ClockReading[],
   { signal }: AbortOptions,
 ): Promise<readonly CheckFinding[]> {
-  return await examine('database', { signal }, async () => {
+  const database = await examine('database', { signal }, async () => {
     await readClock('the database', { readings, clock, time: () => workers.time({ signal }) });
-    const worker = await states.find(workerName, { signal });
-    return [ok('database', 'The database answers.'), ...checkState(workerName, worker)];
+    return ok('database', 'The database answers.');
   });
+  if (!isOk(database)) return [...database, skipped('schema', 'The database does not answer.')];
+  const schema = await examine('schema', { signal }, async () => checkSchema(await missingMigrations({ signal })));
+  if (!isOk(schema)) return [...database, ...schema];
+  const state = await examine('worker-state', { signal }, async () => {
+    const worker = await states.find(workerName, { signal });
+    if (worker === undefined && mayBeUnregistered)
+      return ok('worker-state', `Worker ${workerName} is not registered yet. The first host that opens it does so.`);
+    return checkState(workerName, worker);
+  });
+  return [...database, ...schema, ...state];
+}
+
+function checkSchema(missing: readonly string[]): CheckFinding {
+  if (missing.length === 0) return ok('schema', 'The schema has all migrations.');
+  const advice = 'Migrate the database: `kubernetes-worker migrate`, `migrateDatabase()`, or `migrate: true`.';
+  const message = `The schema lacks ${missing.length} migrations, the first is ${missing[0]}.`;
+  return { check: 'schema', outcome: 'failure', message, advice, error: undefined };
+}
+
+/** Examines what is neither in the cluster nor in the database. */
+async function checkBeside(
+  { archiveStores, examineImages }: CheckComponents,
+  { stores = false, images = false, signal }: CheckOptions,
+): Promise<readonly CheckFinding[]> {
+  const findings = await Promise.all([
+    stores ? checkStores(archiveStores, { signal }) : [],
+    images ? examine('images', { signal }, async () => imageFindings(await examineImages({ signal }))) : [],
+  ]);
+  return findings.flat();
+}
+
+function isOk(findings: readonly CheckFinding[]): boolean {
+  return findings.every(({ outcome }) => outcome === 'ok');
 }
 
 async function startOnePod({ store, newId, clock }: CheckComponents, { signal }: AbortOptions): Promise<CheckFinding> {

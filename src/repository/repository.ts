@@ -1,3 +1,4 @@
+import type { AbortOptions } from '../runtime/options.ts';
 import type { ArchiveRepository } from './archive-repository.ts';
 import type { CacheRepository } from './cache-repository.ts';
 import type { ContainerQueries } from './container-queries.ts';
@@ -21,6 +22,18 @@ export interface Repository {
   readonly workerStates: WorkerStates;
   readonly placement: PlacementQueries;
   readonly reservations: ReservationRepository;
+  /**
+   * Returns the migrations that the schema lacks.
+   *
+   * @throws SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
+   */
+  missingMigrations(options?: AbortOptions): Promise<readonly string[]>;
+  /**
+   * Returns the ID of the installation, as `WorkerRepository.register` does, without a worker.
+   *
+   * @throws RepositoryUnavailableError
+   */
+  installationId(options?: AbortOptions): Promise<string>;
   /** Closes the pool that the library opened. A pool of the caller's stays open. */
   close(): Promise<void>;
 }

@@ -22,6 +22,21 @@ export interface CheckOptions extends AbortOptions {
    * @defaultValue false
    */
   readonly networkPolicy?: boolean | undefined;
+  /**
+   * Whether to probe the archive stores of the worker: the check `stores` reads and writes what each
+   * store needs for that. The probe of a store on a claim starts its store pod if that does not run.
+   *
+   * @defaultValue false
+   */
+  readonly stores?: boolean | undefined;
+  /**
+   * Whether to look up the images of the options in their registries: the check `images` examines
+   * `volumeImage` and the images of the image policy, with the pull secrets of the option `pods`. It
+   * sends requests from the host program.
+   *
+   * @defaultValue false
+   */
+  readonly images?: boolean | undefined;
 }
 
 /**
@@ -44,11 +59,14 @@ export interface CheckReport {
  * - `pod-admission`: the namespace would accept a pod now. The API server applies quotas, limits,
  *   Pod Security and admission webhooks, but stores nothing.
  * - `database`: the database answers.
+ * - `schema`: the schema of the database has the version of this library.
  * - `worker-state`: the worker is running. Only if it is not.
  * - `clocks`: the clocks of this host, of the API server and of the database agree.
  * - `pod-start`: a pod starts and its agent answers. Only with `CheckOptions.startPod`.
  * - `network-policy`: the cluster isolates hermetic containers. Only with
  *   `CheckOptions.networkPolicy`.
+ * - `stores`: each archive store can be used. Only with `CheckOptions.stores`.
+ * - `images`: the images of the options exist. Only with `CheckOptions.images`.
  *
  * @public
  */
@@ -57,10 +75,13 @@ export type CheckName =
   | 'permissions'
   | 'pod-admission'
   | 'database'
+  | 'schema'
   | 'worker-state'
   | 'clocks'
   | 'pod-start'
-  | 'network-policy';
+  | 'network-policy'
+  | 'stores'
+  | 'images';
 
 /**
  * A result of one check.

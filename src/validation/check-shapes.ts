@@ -8,4 +8,6 @@ export const checkOptions: v.GenericSchema = v.object({
   signal: optionalSignal,
   startPod: optionalBoolean,
   networkPolicy: optionalBoolean,
+  stores: optionalBoolean,
+  images: optionalBoolean,
 } satisfies FieldsOf<CheckOptions>);

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 
 import type { AgentConfigMapOptions } from '../agent-manifest.ts';
+import type { MigrateDatabaseOptions } from '../migrate-database.ts';
 import type { CacheOptions } from '../runtime/caches.ts';
 import type { ImageOptions, ImagePolicy, ImageRule } from '../runtime/image.ts';
 import type { RetentionOptions } from '../runtime/retention.ts';
@@ -80,6 +81,12 @@ export const agentConfigMapOptions: v.GenericSchema = v.strictObject({
   architecture,
   agentBinary,
 } satisfies FieldsOf<AgentConfigMapOptions>);
+
+export const migrateDatabaseOptions: v.GenericSchema = v.strictObject({
+  signal: optionalSignal,
+  check: optionalBoolean,
+  logger: v.optional(withMethods('a logger with debug, info, warn and error', ['debug', 'info', 'warn', 'error'])),
+} satisfies FieldsOf<MigrateDatabaseOptions>);
 
 export const workerOptions: v.GenericSchema = v.object({
   signal: optionalSignal,

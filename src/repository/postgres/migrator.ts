@@ -63,7 +63,7 @@ export class SchemaMigrator {
    * @throws SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
    */
   async migrate(options: AbortOptions = {}): Promise<void> {
-    if ((await this.#pending(options)).length === 0) return;
+    if ((await this.missing(options)).length === 0) return;
     await untilAborted(this.#migrate(), options.signal);
   }
 
@@ -74,7 +74,7 @@ export class SchemaMigrator {
    * @throws SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
    */
   async check(options: AbortOptions = {}): Promise<void> {
-    const [missing] = await this.#pending(options);
+    const [missing] = await this.missing(options);
     if (missing === undefined) return;
     throw new InvalidSpecError(
       'migrate',
@@ -82,7 +82,12 @@ export class SchemaMigrator {
     );
   }
 
-  async #pending(options: AbortOptions): Promise<readonly string[]> {
+  /**
+   * Returns the migrations that the schema lacks, in their order.
+   *
+   * @throws SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
+   */
+  async missing(options: AbortOptions = {}): Promise<readonly string[]> {
     const known = Object.keys(migrations).sort();
     const applied = await this.#applied(options);
     const names = applied.map(({ name }) => name);
@@ -122,7 +127,7 @@ export class SchemaMigrator {
       if (names.length > 0) this.#logger.info('migrated the database', { schema: this.#schema, migrations: names });
     } catch (error) {
       // If a newer version migrated first, `SchemaTooNewError` describes the failure better.
-      await this.#pending({});
+      await this.missing();
       throw toRepositoryError(error);
     }
   }

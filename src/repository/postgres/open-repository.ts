@@ -1,3 +1,4 @@
+import { RepositoryUnavailableError } from '../../errors/repository.ts';
 import { systemClock } from '../../internal/system-clock.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
 import { statementMetrics } from '../../telemetry/database-metrics.ts';
@@ -31,8 +32,11 @@ import { PostgresWorkerStates } from './workers/postgres-worker-states.ts';
 
 /** Options of `openRepository`. The signal applies only while the repository opens. */
 export interface OpenRepositoryOptions extends AbortOptions {
-  /** Whether to migrate the schema to the version of this library. @defaultValue true */
-  readonly migrate?: boolean | undefined;
+  /**
+   * Whether to migrate the schema to the version of this library. With `'unchecked'` it may have any
+   * version, and the database need not answer. @defaultValue true
+   */
+  readonly migrate?: boolean | 'unchecked' | undefined;
   /** The database schema of the tables. @defaultValue `'kubernetes_worker'` */
   readonly schema?: string | undefined;
   readonly logger: Logger;
@@ -52,10 +56,10 @@ export async function openRepository(database: Database, options: OpenRepository
   signal?.throwIfAborted();
   checkText('schema', schema, 63);
   const connection = await connect(database, logger);
-  const runner = new StatementRunner({ db: connection.db, clock: systemClock(), observe: statementMetrics() });
+  const runner = new StatementRunner({ db: connection.db, clock: systemClock() });
+  const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
   try {
-    const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
-    await (migrate ? migrator.migrate({ signal }) : migrator.check({ signal }));
+    if (migrate !== 'unchecked') await (migrate ? migrator.migrate({ signal }) : migrator.check({ signal }));
   } catch (error) {
     const closed = connection.close();
     // After an abort, the caller does not wait for a statement that still runs.
@@ -64,7 +68,33 @@ export async function openRepository(database: Database, options: OpenRepository
     else await closed;
     throw error;
   }
-  return new PostgresRepository(connection, runner, statementsOf(connection.db, schema));
+  return new PostgresRepository(connection, { runner, migrator }, statementsOf(connection.db, schema));
+}
+
+/** Options of `migrateSchema`. */
+export interface MigrateSchemaOptions extends Omit<OpenRepositoryOptions, 'migrate'> {
+  /** Whether to change nothing. */
+  readonly check: boolean;
+}
+
+/**
+ * Migrates the schema, and returns the migrations that it lacked.
+ *
+ * @throws InvalidSpecError, SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
+ */
+export async function migrateSchema(database: Database, options: MigrateSchemaOptions): Promise<readonly string[]> {
+  const { check, schema = defaultSchema, logger, signal } = options;
+  signal?.throwIfAborted();
+  const connection = await connect(database, logger);
+  try {
+    const runner = new StatementRunner({ db: connection.db, clock: systemClock() });
+    const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
+    const missing = await migrator.missing({ signal });
+    if (!check && missing.length > 0) await migrator.migrate({ signal });
+    return missing;
+  } finally {
+    await connection.close();
+  }
 }
 
 class PostgresRepository implements Repository {
@@ -80,9 +110,17 @@ class PostgresRepository implements Repository {
   readonly reservations: ReservationRepository;
   readonly #connection: Connection;
   readonly #runner: StatementRunner;
+  readonly #migrator: SchemaMigrator;
+  readonly #statements: StatementBuilder;
   #closed: Promise<void> | undefined;
 
-  constructor(connection: Connection, runner: StatementRunner, statements: StatementBuilder) {
+  constructor(
+    connection: Connection,
+    { runner, migrator }: { readonly runner: StatementRunner; readonly migrator: SchemaMigrator },
+    statements: StatementBuilder,
+  ) {
+    this.#migrator = migrator;
+    this.#statements = statements;
     this.#connection = connection;
     this.#runner = runner;
     this.containers = new PostgresContainerRepository(runner, statements);
@@ -95,6 +133,19 @@ class PostgresRepository implements Repository {
     this.reservations = new PostgresReservationRepository(runner, statements);
     this.workers = new PostgresWorkerRepository(runner, statements);
     this.workerStates = new PostgresWorkerStates(runner, statements);
+  }
+
+  async missingMigrations(options?: AbortOptions): Promise<readonly string[]> {
+    return await this.#migrator.missing(options);
+  }
+
+  async installationId(options?: AbortOptions): Promise<string> {
+    const row = await this.#runner.first(
+      this.#statements.selectFrom('installation').select((eb) => eb.cast<string>('id', 'text').as('id')),
+      options,
+    );
+    if (row === undefined) throw new RepositoryUnavailableError('the schema has no installation id');
+    return row.id;
   }
 
   async close(): Promise<void> {

@@ -2,11 +2,14 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeCluster, FakeWorkerRepository, FakeWorkerStates } from '../../../fakes/index.ts';
+import type { CheckedImage } from '../../../src/checks/check-images.ts';
 import { checkWorker } from '../../../src/checks/check-worker.ts';
+import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { AdmissionDeniedError, ApiUnavailableError } from '../../../src/errors/cluster.ts';
 import { HermeticNotEnforcedError } from '../../../src/errors/hermetic.ts';
 import { ImagePullFailedError } from '../../../src/errors/pod.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
+import { StoreUnavailableError } from '../../../src/errors/store.ts';
 import {
   permissionsFor,
   type RequiredPermission,
@@ -33,11 +36,19 @@ describe('checkWorker', () => {
   let workers: FakeWorkerRepository;
   let states: FakeWorkerStates;
   let examine: sinon.SinonStub;
+  let missing: readonly string[];
+  let mayBeUnregistered: boolean;
+  let archiveStores: Map<string, { probe: sinon.SinonStub }>;
+  let images: readonly CheckedImage[];
   let store: sinon.SinonStubbedInstance<Pick<PodStore, 'locate' | 'create' | 'delete' | 'rehearse'>>;
 
   beforeEach(() => {
     clock = new VirtualClock();
     permissions = requiredPermissions;
+    missing = [];
+    mayBeUnregistered = false;
+    archiveStores = new Map();
+    images = [];
     cluster = new FakeCluster({ namespace: 'n' });
     cluster.serverVersion.resolves('v1.34.4');
     cluster.may.resolves(true);
@@ -63,6 +74,10 @@ describe('checkWorker', () => {
         workers,
         states,
         store,
+        missingMigrations: () => Promise.resolve(missing),
+        mayBeUnregistered,
+        archiveStores,
+        examineImages: () => Promise.resolve(images),
         hermetic: { examine },
         newId: () => 'h',
         clock,
@@ -82,6 +97,7 @@ describe('checkWorker', () => {
       'permissions: ok: The credentials have all permissions.',
       'pod-admission: ok: Namespace n accepts a pod.',
       'database: ok: The database answers.',
+      'schema: ok: The schema has all migrations.',
       'clocks: ok: The clocks agree.',
       'pod-start: ok: A pod started and answered after 0.0 s.',
     ]);
@@ -105,6 +121,53 @@ describe('checkWorker', () => {
     expect(ok).to.equal(false);
     const finding = found.find(({ check: name }) => name === 'worker-state');
     expect(finding?.error).to.include({ code: 'KW_ERR_WORKER_NOT_RUNNING', state: 'retired' });
+  });
+
+  it('does not require the name of a worker that was not opened', async () => {
+    states.find.resolves(undefined);
+    mayBeUnregistered = true;
+    expect(await findings()).to.include(
+      'worker-state: ok: Worker ci is not registered yet. The first host that opens it does so.',
+    );
+  });
+
+  it('fails if the schema lacks migrations, and reads nothing of it', async () => {
+    missing = ['0021_a', '0022_b'];
+    const { ok, findings: found } = await check();
+    expect(ok).to.equal(false);
+    expect(found.find(({ check: name }) => name === 'schema')).to.include({
+      outcome: 'failure',
+      message: 'The schema lacks 2 migrations, the first is 0021_a.',
+    });
+    expect(states.find.callCount).to.equal(0);
+  });
+
+  it('probes the archive stores only on request, and names the one that fails', async () => {
+    archiveStores.set('pvc', { probe: sinon.stub().resolves() });
+    archiveStores.set('s3', { probe: sinon.stub().rejects(new StoreUnavailableError({ store: 's3' }, 'no route')) });
+    expect((await findings()).join()).not.to.include('stores');
+    const found = (await findings({ stores: true })).filter((text) => text.startsWith('stores'));
+    expect(found[0]).to.equal('stores: ok: Store pvc can be used.');
+    expect(found[1]).to.match(/^stores: failure: Store s3: .*no route/);
+  });
+
+  it('looks images up only on request', async () => {
+    const error = new InvalidSpecError('image', 'b does not exist in the registry docker.io');
+    images = [
+      { image: 'a', outcome: 'OK', error: undefined },
+      { image: 'b', outcome: 'MISSING', error },
+      { image: 'c', outcome: 'NOT_CHECKED', error: undefined },
+    ];
+    expect((await findings()).join()).not.to.include('images');
+    const { ok, findings: found } = await check({ images: true });
+    expect(ok).to.equal(false);
+    expect(
+      found.filter(({ check: name }) => name === 'images').map(({ outcome, message }) => `${outcome}: ${message}`),
+    ).to.deep.equal([
+      'ok: Image a exists.',
+      `failure: ${error.message}`,
+      'warning: Image c was not examined: its registry does not answer this program.',
+    ]);
   });
 
   it('starts a pod only on request, and deletes it', async () => {
@@ -238,6 +301,7 @@ describe('checkWorker', () => {
       'permissions skipped',
       'pod-admission skipped',
       'database ok',
+      'schema ok',
       'clocks ok',
       'pod-start skipped',
     ]);
