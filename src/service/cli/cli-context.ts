@@ -1,5 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 
+import type { Command } from 'commander';
+
 /** A standard stream of the process for input; a terminal has `setRawMode`. */
 export interface CliInput extends Readable {
   readonly isTTY?: boolean;
@@ -27,3 +29,9 @@ export interface CliContext {
 
 /** Sets the exit code of the command that runs. */
 export type SetExitCode = (code: number) => void;
+
+/**
+ * Defines one command. It imports nothing but types of the library: the action loads what it needs, so
+ * that `--help` loads neither the library nor an SDK.
+ */
+export type DefineCommand = (context: CliContext, setExitCode: SetExitCode) => Command;

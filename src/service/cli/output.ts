@@ -42,6 +42,13 @@ export function tableOf(header: readonly string[], rows: readonly (readonly stri
   return lines.map((line) => `${lineOf(line, widths)}\n`).join('');
 }
 
+/** Returns facts on one line each, with aligned values. Those without a value are left out. */
+export function fieldsOf(facts: readonly (readonly [name: string, value: string | undefined])[]): string {
+  const present = facts.filter((fact): fact is readonly [string, string] => fact[1] !== undefined);
+  const width = Math.max(...present.map(([name]) => name.length)) + 2;
+  return present.map(([name, value]) => `${`${name}:`.padEnd(width)}${printable(value)}\n`).join('');
+}
+
 function lineOf(cells: readonly string[], widths: readonly number[]): string {
   return cells
     .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - widthOf(cell)))

@@ -2,20 +2,27 @@ import { createRequire } from 'node:module';
 
 import { Command } from 'commander';
 
-import type { CliContext, SetExitCode } from './cli-context.ts';
-import { cpCommand } from './commands/cp.ts';
-import { embeddedCommand } from './commands/embedded.ts';
-import { execCommand } from './commands/exec.ts';
-import { runCommand } from './commands/run.ts';
-
-/**
- * Defines one command. It imports nothing but types of the library: the action loads what it needs, so
- * that `--help` loads neither the library nor an SDK.
- */
-export type DefineCommand = (context: CliContext, setExitCode: SetExitCode) => Command;
+import type { CliContext, DefineCommand, SetExitCode } from './cli-context.ts';
+import { completionCommand } from './commands/completion.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { eventsCommand } from './commands/events.ts';
+import { explainCommand } from './commands/explain.ts';
+import { logsCommand } from './commands/logs.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { psCommand } from './commands/ps.ts';
+import { reapCommand } from './commands/reap.ts';
 
 /** The commands, in the order of the help. */
-const commands: readonly DefineCommand[] = [runCommand, execCommand, cpCommand, embeddedCommand];
+const commands: readonly DefineCommand[] = [
+  doctorCommand,
+  migrateCommand,
+  reapCommand,
+  explainCommand,
+  psCommand,
+  logsCommand,
+  eventsCommand,
+  completionCommand,
+];
 
 /** Returns the command line with all its commands. */
 export function createProgram(context: CliContext, setExitCode: SetExitCode): Command {

@@ -67,15 +67,20 @@ export async function withWorker<T>(
   return await use(worker, config);
 }
 
-async function openWorker(
-  config: ServiceConfig,
-  opening: Pick<KubernetesWorkerOptions, 'migrate' | 'signal'>,
-): Promise<KubernetesWorker> {
-  const { workerOptionsOf } = await import('../config/worker-options.ts');
-  const { InvalidSpecError, KubernetesWorker } = await import('../../index.ts');
-  const options = await workerOptionsOf(config, opening);
+async function openWorker(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
+  const { KubernetesWorker } = await import('../../index.ts');
+  return await withConfiguredOptions(() => KubernetesWorker.open(options));
+}
+
+/**
+ * Runs a call of the library whose arguments are the configuration.
+ *
+ * @throws CliError if the library refuses one
+ */
+export async function withConfiguredOptions<T>(work: () => Promise<T>): Promise<T> {
+  const { InvalidSpecError } = await import('../../index.ts');
   try {
-    return await KubernetesWorker.open(options);
+    return await work();
   } catch (error) {
     if (error instanceof InvalidSpecError) throw configurationError(error);
     throw error;

@@ -1,0 +1,70 @@
+import type { Container, ContainerInfo, ContainerQuery, KubernetesWorker, ProcessInfo } from '../../index.ts';
+
+/** A container, and what its pod has reported. */
+export interface ListedContainer extends ContainerInfo {
+  /** The node of the pod. `undefined` if the pod has none, or was not examined. */
+  readonly nodeName?: string | undefined;
+  /** The processes. `undefined` if the pod was not examined, or does not answer. */
+  readonly processes?: readonly ProcessInfo[] | undefined;
+  /** Why the pod could not be examined. */
+  readonly problem?: string | undefined;
+}
+
+/** How many pods are examined at once. */
+const concurrency = 8;
+const pageSize = 500;
+
+/** Yields every page of the containers that match. */
+export async function* containerPages(
+  worker: Pick<KubernetesWorker, 'listContainers'>,
+  query: ContainerQuery,
+  signal: AbortSignal,
+): AsyncGenerator<readonly ContainerInfo[]> {
+  for (let after: string | undefined; ; ) {
+    const { containers, next } = await worker.listContainers({ ...query, limit: pageSize, after }, { signal });
+    yield containers;
+    if (next === undefined) return;
+    after = next;
+  }
+}
+
+/** Adds to each container what its pod reports. A pod that does not answer does not fail the list. */
+export async function examineAll(
+  worker: Pick<KubernetesWorker, 'lookupContainer'>,
+  containers: readonly ContainerInfo[],
+  signal: AbortSignal,
+): Promise<readonly ListedContainer[]> {
+  const examined: ListedContainer[] = [];
+  const waiting = containers.entries();
+  const work = async (): Promise<void> => {
+    for (const [index, info] of waiting) examined[index] = await examine(worker, info, signal);
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return examined;
+}
+
+async function examine(
+  worker: Pick<KubernetesWorker, 'lookupContainer'>,
+  info: ContainerInfo,
+  signal: AbortSignal,
+): Promise<ListedContainer> {
+  if (info.state !== 'created' && info.state !== 'kept') return info;
+  try {
+    const container = await worker.lookupContainer(info.handle, { signal });
+    return container === undefined ? info : { ...info, ...(await podFacts(container, signal)) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ...info, problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function podFacts(
+  container: Container,
+  signal: AbortSignal,
+): Promise<Pick<ListedContainer, 'nodeName' | 'processes'>> {
+  const [{ nodeName }, processes] = await Promise.all([
+    container.describe({ signal }),
+    container.listProcesses({ signal }),
+  ]);
+  return { nodeName, processes };
+}
