@@ -7,7 +7,8 @@ import { expect } from 'chai';
 
 import { runCli, startCli } from '../../support/service/cli.ts';
 
-describe('kubernetes-worker embedded', () => {
+describe('kubernetes-worker embedded', function () {
+  this.timeout(120_000);
   let home: string;
 
   before(async () => {
