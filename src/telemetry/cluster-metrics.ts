@@ -63,11 +63,11 @@ export function watchMetrics(now: () => number, meter: Meter = metrics.getMeter(
   });
   let receivedAt: number | undefined;
   const options = {
-    description: 'Time since the watch of pods has received anything; absent while nothing is watched',
+    description: 'Time since the watch of pods has received anything; 0 while nothing is watched',
     unit: 's',
   };
   const age = observableGauge(meter, 'kubernetes_worker.watch.age', options, (result) => {
-    if (receivedAt !== undefined) result.observe(Math.max(0, now() - receivedAt) / 1000);
+    result.observe(receivedAt === undefined ? 0 : Math.max(0, now() - receivedAt) / 1000);
   });
   return {
     ...age,

@@ -4,6 +4,7 @@ import { type Span, SpanStatusCode, trace } from '@opentelemetry/api';
 import { expect } from 'chai';
 
 import type { KubernetesWorker } from '../../../src/index.ts';
+import { startTelemetry } from '../../../src/service/telemetry/telemetry.ts';
 import { Collector, makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
 import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -126,5 +127,35 @@ describe('the spans of a worker', function () {
     expect(detached?.attributes).to.include({ 'kubernetes_worker.process.detached': true });
     expect(detached?.status.code).to.equal(SpanStatusCode.UNSET);
     await container.stopProcess('long');
+  });
+});
+
+describe('the metrics of a worker', function () {
+  this.timeout(20_000);
+
+  it('count the requests, statements, operations and deletions of a step', async () => {
+    const world = await embeddedWorker(image);
+    await using telemetry = await startTelemetry({ worker: { name: 'w' }, telemetry: { otlp: {} } });
+    const worker = await world.setup.openWith({});
+    const { container, owner } = await makeContainer(worker, image);
+    await sh(container, 'true');
+    await worker.heartbeat();
+    const running = await telemetry.metricsText();
+    expect(running).to.match(/^kubernetes_worker_watch_age_seconds [\d.]+$/m);
+    expect(running).to.match(/^kubernetes_worker_quota_queue 0$/m);
+    expect(running).to.match(/^kubernetes_worker_heartbeat_timestamp_seconds \d+/m);
+    await worker.ownerFinished(owner);
+    await worker.reap();
+    await worker.close();
+    const closed = (await telemetry.metricsText()).split('\n');
+    expect(closed).to.include.members([
+      'kubernetes_worker_api_requests_total{verb="create",resource="pods",status="201"} 1',
+      'kubernetes_worker_operation_results_total{operation="container.create",outcome="OK"} 1',
+      'kubernetes_worker_operation_results_total{operation="process.run",outcome="OK"} 1',
+      'kubernetes_worker_reaper_deleted_total{kind="pod"} 1',
+    ]);
+    const statements = closed.find((line) => line.startsWith('kubernetes_worker_database_statements_total'));
+    expect(statements).to.match(/outcome="OK"\} \d{2,}$/);
+    await world.close();
   });
 });
