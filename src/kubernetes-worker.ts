@@ -91,8 +91,8 @@ export class KubernetesWorker extends PodWorker {
    * @throws SchemaTooNewError if a newer version of the library has migrated the database
    */
   static async open(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
-    const { signal, logger = silentLogger, migrate } = options;
     const { cluster, images } = await readOptions(options);
+    const { signal, logger = silentLogger, migrate } = options;
     // Imported here, because kysely takes as long to load as all modules of the library.
     const { openRepository } = await import('./repository/postgres/open-repository.ts');
     const repository = await openRepository(options.database, { migrate, logger, signal });
@@ -122,8 +122,8 @@ export class KubernetesWorker extends PodWorker {
    * @throws InvalidSpecError if an option is invalid; the error names the field
    */
   static async check(options: KubernetesWorkerOptions, checking: CheckOptions = {}): Promise<CheckReport> {
-    const { logger = silentLogger } = options;
     const { cluster, images } = await readOptions(options);
+    const { logger = silentLogger } = options;
     const { openRepository } = await import('./repository/postgres/open-repository.ts');
     const repository = await openRepository(options.database, {
       migrate: 'unchecked',
