@@ -533,4 +533,18 @@ export const mutants: readonly Mutant[] = [
     replace: "writable.on('close', release);",
     killedBy: { specs: ['test/unit/worker/notices/host-notice.spec.ts'] },
   },
+  {
+    name: 'an observer acknowledges the output of a process',
+    file: 'src/worker/process-attachments.ts',
+    find: 'if (this.#options.observe === true) return;',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'acknowledges no output' },
+  },
+  {
+    name: 'an observer stores the result of a process',
+    file: 'src/worker/pod-process.ts',
+    find: 'if (source.observe === true) return this.#resultOf(result, ends);',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'returns its result, and stores nothing' },
+  },
 ];
