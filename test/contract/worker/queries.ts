@@ -72,18 +72,6 @@ export function describeQueries(setup: () => WorkerSetup): void {
       await worker.expireArtifact(volume.handle);
     });
 
-    it('has processes whose output is observed, and whose result the observer does not store', async () => {
-      await using task = await container.run({ id: 'observed', path: 'sh', args: ['-c', 'echo seen; exit 3'] }, {});
-      await task[Symbol.asyncDispose]();
-      const stdout = new Collector();
-      const observed = await found.attach('observed', { stdout }, { observe: true });
-      expect(await observed.wait()).to.include({ exitStatus: 3 });
-      expect(stdout.text).to.equal('seen\n');
-      expect(await found.findProcess('observed')).to.deep.equal({ id: 'observed', state: 'ended' });
-      expect(await (await found.attach('observed', {})).wait()).to.include({ exitStatus: 3 });
-      expect((await found.findProcess('observed'))?.result).to.include({ exitStatus: 3 });
-    });
-
     it('has processes that run and processes that have ended, with and without a stored result', async () => {
       await sh(container, 'exit 3', { id: 'list-stored' });
       const unwatched = await container.run({ id: 'list-ended', path: 'true' }, {});
@@ -158,8 +146,6 @@ export function describeQueries(setup: () => WorkerSetup): void {
         limit: () => restarted.listContainers({ limit: 0 }),
         state: () => restarted.listContainers({ state: 'gone' } as unknown as ContainerQuery),
         kind: () => restarted.listVolumes({ kind: 'none' } as unknown as VolumeQuery),
-        stdin: () => found.attach('task', { stdin: Readable.from([]) }, { observe: true }),
-        resultProperties: () => found.attach('task', {}, { observe: true, resultProperties: () => ({}) }),
         token: () => restarted.reviewToken('', { permission: { verb: 'get', resource: 'pods' } }),
         'permission.verb': () =>
           restarted.reviewToken('t', { permission: { resource: 'pods' } } as unknown as ReviewTokenOptions),

@@ -140,9 +140,11 @@ describe('archive files', function () {
       await connection.opened();
       connection.write(encodeData(0, 0, Buffer.from('some bytes')));
       await until('it is written', async () => (await readFile(pathOf('crash/00/key'))).length > 0);
-      for (const session of await agentSessions(agent.process))
-        if (!before.includes(session)) process.kill(session, 'SIGKILL');
+      const killed = (await agentSessions(agent.process)).filter((session) => !before.includes(session));
+      for (const session of killed) process.kill(session, 'SIGKILL');
       await connection.ended;
+      // Until then the agent hands a connection that resumes over to it: the host would repeat its call.
+      await until('it is reaped', async () => !(await agent.children()).some((child) => killed.includes(child)));
       agent.connection.open({ ...open, attempt: 2, resume: true });
       expect(await failureOf(agent.connection.opened())).to.have.property('code', 'OPERATION_GONE');
       expect(await readFile(pathOf('crash/00/key'), 'utf8')).to.equal('some bytes');

@@ -125,6 +125,6 @@ export const mutants: readonly Mutant[] = [
     file: 'src/worker/pod-process.ts',
     find: 'if (observes === true) return this.#resultOf(result, ends);',
     replace: '',
-    killedBy: { specs: ['test/integration/worker/worker.spec.ts'], grep: 'does not store' },
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when it is observed' },
   },
 ];
