@@ -13,19 +13,19 @@ export interface TestDatabase {
   stop(): Promise<void>;
 }
 
-/** All tables that a test fills. */
+/** All tables that a test fills. Each comes before those that it refers to. */
 const tables = [
-  'archives',
   'caches',
   'container_properties',
-  'containers',
-  'finished_owners',
   'hijacks',
-  'invalid_cache_origins',
   'processes',
   'volume_streams',
-  'reservations',
+  'invalid_cache_origins',
   'volumes',
+  'containers',
+  'archives',
+  'finished_owners',
+  'reservations',
   'workers',
 ] as const;
 
@@ -89,7 +89,8 @@ export class RepositoryUnderTest {
     this.#schema = schema;
     this.first = await this.#database.open(schema);
     this.second = await this.#database.open(schema);
-    await this.query(`truncate ${tables.map((name) => this.table(name)).join(', ')} restart identity`);
+    // Sooner done than a truncation, which makes new files for tables that hold a few rows.
+    await this.query(`do $$ begin ${tables.map((name) => `delete from ${this.table(name)};`).join(' ')} end $$`);
     await this.first.workers.register('worker');
   }
 
