@@ -1,4 +1,5 @@
-// What of the package is in the image. A step of the Containerfile: it runs with the plain Node of the build stage, in /app.
+// What of the package is in the image. A step of the Containerfile: it runs with the plain Node of the
+// build stage, in /app.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +26,8 @@ const unneededFiles = [
   /\.([cm]?ts|tsx|map|md|markdown|flow|tsbuildinfo|c|cc|h|bare)$/i,
   /\.(test|spec)\.[cm]?js$/,
   // The tools of their authors, and npm's own notes.
-  /^\.(npmrc|package-lock\.json|npmignore|eslintrc.*|editorconfig|gitattributes|gitignore|travis\.yml|nycrc|prettierrc.*)$/,
+  /^\.(npmrc|package-lock\.json|npmignore|gitattributes|gitignore)$/,
+  /^\.(eslintrc.*|editorconfig|travis\.yml|nycrc|prettierrc.*)$/,
   /^(CMakeLists\.txt|Makefile)$/,
 ];
 const unneededFolder = /^(\.bin|\.github|\.vscode|tests?|__tests__|docs?|examples?|benchmarks?|coverage|prebuilds)$/;

@@ -1,5 +1,6 @@
-// Writes the software in the image as CycloneDX JSON: the npm packages, Node, and the Debian packages of the base. The same content
-// gives the same bytes. A step of the Containerfile: it runs with the plain Node of the build stage, in /app.
+// Writes the software in the image as CycloneDX JSON: the npm packages, Node, and the Debian packages of
+// the base. The same content gives the same bytes. A step of the Containerfile: it runs with the plain
+// Node of the build stage, in /app.
 //
 //   node sbom.mjs FOLDER_OF_DEBIAN_STATUS_FILES FILE
 import { execFileSync } from 'node:child_process';
@@ -23,7 +24,8 @@ sbom.metadata.component.name = JSON.parse(readFileSync('package.json', 'utf8')).
 function debianComponent(status) {
   const field = (name) => new RegExp(`^${name}: (.*)$`, 'm').exec(status)?.[1] ?? '';
   const [name, version] = [field('Package'), field('Version')];
-  const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${field('Architecture')}&distro=debian-12`;
+  const place = `${encodeURIComponent(name)}@${encodeURIComponent(version)}`;
+  const purl = `pkg:deb/debian/${place}?arch=${field('Architecture')}&distro=debian-12`;
   return { type: 'library', 'bom-ref': purl, name, version, purl };
 }
 

@@ -12,7 +12,8 @@ const packages = new Set();
 registerHooks({
   resolve(specifier, context, next) {
     const [, name] = /^((?:@[^/]+\\/)?[^./][^/]*)/.exec(specifier) ?? [];
-    if (name !== undefined && !/^(node|file):/.test(name) && !context.parentURL?.includes('/node_modules/')) packages.add(name);
+    const isPackage = name !== undefined && !/^(node|file):/.test(name);
+    if (isPackage && !context.parentURL?.includes('/node_modules/')) packages.add(name);
     if (/\\/src\\/index\\.ts$/.test(specifier)) packages.add('the library');
     return next(specifier, context);
   },

@@ -35,7 +35,10 @@ export class DisturbedDeployment implements AsyncDisposable {
       .join();
   }
 
-  /** Waits until this many replicas have ended by an order of Kubernetes, and not by `kill`. Returns their exit codes. */
+  /**
+   * Waits until this many replicas have ended by an order of Kubernetes, and not by `kill`. Returns their
+   * exit codes.
+   */
   async exitCodes(replicas: number): Promise<readonly number[]> {
     while (this.#exitCodes.size < replicas) await sleep(pollMs);
     return [...this.#exitCodes.values()];

@@ -6,7 +6,10 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 
-/** Reads the library's metric of bytes that were written to archive stores. The workers to measure are opened after its start. */
+/**
+ * Reads the library's metric of bytes that were written to archive stores. The workers to measure are
+ * opened after its start.
+ */
 export class StoredBytesRecorder {
   readonly #exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   readonly #provider = new MeterProvider({
