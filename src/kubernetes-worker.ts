@@ -33,6 +33,7 @@ import { PodSupervisor } from './pods/pod-supervisor.ts';
 import { QuotaQueue } from './pods/quota-queue.ts';
 import type { Repository } from './repository/repository.ts';
 import type { CheckOptions, CheckReport } from './runtime/check.ts';
+import type { AbortOptions } from './runtime/options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import type { ArtifactStore } from './stores/artifact-store.ts';
 import { PodStore } from './stores/pod-store.ts';
@@ -123,13 +124,7 @@ export class KubernetesWorker extends PodWorker {
    */
   static async check(options: KubernetesWorkerOptions, checking: CheckOptions = {}): Promise<CheckReport> {
     const { cluster, images } = await readOptions(options);
-    const { logger = silentLogger } = options;
-    const { openRepository } = await import('./repository/postgres/open-repository.ts');
-    const repository = await openRepository(options.database, {
-      migrate: 'unchecked',
-      logger,
-      signal: checking.signal,
-    });
+    const repository = await openUnchecked(options, checking);
     const installationId = await repository.installationId({ signal: checking.signal }).catch(() => undefined);
     const foundations = { cluster, repository, images, mayBeUnregistered: true };
     const examined: KubernetesWorkerOptions = {
@@ -144,6 +139,15 @@ export class KubernetesWorker extends PodWorker {
   }
 }
 
+/** Opens the database whatever its schema is. */
+async function openUnchecked(
+  { database, logger = silentLogger }: KubernetesWorkerOptions,
+  { signal }: AbortOptions,
+): Promise<Repository> {
+  const { openRepository } = await import('./repository/postgres/open-repository.ts');
+  return await openRepository(database, { migrate: 'unchecked', logger, signal });
+}
+
 /** @throws InvalidSpecError */
 async function readOptions(options: KubernetesWorkerOptions): Promise<Pick<Foundations, 'cluster' | 'images'>> {
   checkShape('options', workerOptions, options);
@@ -151,7 +155,7 @@ async function readOptions(options: KubernetesWorkerOptions): Promise<Pick<Found
   const images = imageSettings(options.images ?? {}, options.volumeImage ?? defaultVolumeImage);
   await checkAgentBinary(options.agentBinary, options.architecture);
   const { kubeConfig, namespace } = options;
-  return { cluster: await ClientNodeCluster.fromConfig({ kubeConfig, namespace }), images };
+  return { cluster: await ClientNodeCluster.fromConfig({ kubeConfig, namespace, observe: apiMetrics() }), images };
 }
 
 /** The components that all others depend on. */
@@ -326,32 +330,12 @@ function compose(
     newId: randomUUID,
     emit,
   });
-  const { reapEveryMs: everyMs } = options;
-  const reapLoop =
-    everyMs === undefined
-      ? undefined
-      : new ReapLoop({
-          workerName: name,
-          reaper,
-          workers: repository.workers,
-          everyMs,
-          holder: randomUUID(),
-          clock,
-          logger,
-          upkeep,
-        });
-  tracing.apart(() => reapLoop?.start());
-  const sweepEveryMs = options.stores?.sweepEveryMs ?? defaultSweepMs;
-  const sweepLoop =
-    everyMs === undefined || archiveStores.size === 0
-      ? undefined
-      : new KeySweepLoop({ workerName: name, reaper, everyMs: sweepEveryMs, clock, logger });
-  tracing.apart(() => sweepLoop?.start());
+  const probed = new Map<string, Pick<ArtifactStore, 'name' | 'probe'>>([...stores, ...archiveStores]);
   const { registrar, heartbeats } = composeRegistrar({
     workerName: name,
     states: repository.workerStates,
     cluster,
-    stores: new Map<string, Pick<ArtifactStore, 'name' | 'probe'>>([...stores, ...archiveStores]),
+    stores: probed,
     pods: remover,
     everyMs: options.heartbeatEveryMs,
     tracing,
@@ -367,6 +351,8 @@ function compose(
     sweepEveryMs: archiveStores.size === 0 ? undefined : (options.stores?.sweepEveryMs ?? defaultSweepMs),
     heartbeats,
     leaderElection: options.leaderElection ?? false,
+    upkeep,
+    apart: (work) => tracing.apart(work),
     newId: randomUUID,
     clock,
     logger,

@@ -6,6 +6,7 @@ import type { Reaper } from './controllers/reaper.ts';
 import type { Repository } from './repository/repository.ts';
 import type { Clock, Logger } from './runtime/options.ts';
 import type { Leadership } from './runtime/worker-controllers.ts';
+import type { UpkeepObserver } from './telemetry/upkeep-metrics.ts';
 
 export interface ControllersOfWorker {
   readonly workerName: string;
@@ -18,6 +19,9 @@ export interface ControllersOfWorker {
   /** Returns the heartbeats of the option `heartbeatEveryMs`. */
   readonly heartbeats: () => HeartbeatLoop | undefined;
   readonly leaderElection: boolean;
+  readonly upkeep: Pick<UpkeepObserver, 'leads'>;
+  /** Runs work apart from the caller's span. */
+  readonly apart: (work: () => void) => void;
   readonly newId: () => string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -33,13 +37,14 @@ export class Controllers {
 
   private constructor(options: ControllersOfWorker) {
     this.#options = options;
-    const { workerName, repository, leaderElection, newId, clock, logger } = options;
+    const { workerName, repository, leaderElection, upkeep, newId, clock, logger } = options;
     this.#election = leaderElection
       ? new LeaderElection({
           workerName,
           holder: newId(),
           reservations: repository.reservations,
           controllers: () => this.#ofLeader(),
+          leads: (leads) => upkeep.leads(leads),
           clock,
           logger,
         })
@@ -49,7 +54,9 @@ export class Controllers {
 
   static start(options: ControllersOfWorker): Controllers {
     const controllers = new Controllers(options);
-    for (const controller of controllers.#always) controller.start();
+    options.apart(() => {
+      for (const controller of controllers.#always) controller.start();
+    });
     return controllers;
   }
 
@@ -74,6 +81,11 @@ export class Controllers {
     return loops;
   }
 
+  /** With an election, its lease and not that of a pass shows who leads. */
+  #passObserver(): ControllersOfWorker['upkeep'] | undefined {
+    return this.#election === undefined ? this.#options.upkeep : undefined;
+  }
+
   #loops(): readonly Controller[] {
     const { workerName, repository, reaper, reapEveryMs, sweepEveryMs, heartbeats, newId, clock, logger } =
       this.#options;
@@ -82,7 +94,7 @@ export class Controllers {
     this.#reapLoop =
       reapEveryMs === undefined
         ? undefined
-        : new ReapLoop({ ...common, workers, everyMs: reapEveryMs, holder: newId() });
+        : new ReapLoop({ ...common, workers, everyMs: reapEveryMs, holder: newId(), upkeep: this.#passObserver() });
     const sweeps =
       reapEveryMs === undefined || sweepEveryMs === undefined
         ? undefined

@@ -16,10 +16,9 @@ export function composeRegistrar({ everyMs, clock, ...components }: WorkerRegist
   readonly registrar: Registrar;
   readonly heartbeats: () => HeartbeatLoop | undefined;
 } {
-  const { workerName, tracing, logger } = components;
+  const { workerName, logger } = components;
   const registrar = new Registrar({ ...components, expiresInMs: heartbeatExpiryMs(everyMs ?? usualPeriodMs) });
   const heartbeats = (): HeartbeatLoop | undefined =>
     everyMs === undefined ? undefined : new HeartbeatLoop({ workerName, registrar, everyMs, clock, logger });
-  tracing.apart(() => heartbeats?.start());
   return { registrar, heartbeats };
 }

@@ -18,6 +18,8 @@ export interface LeaderElectionComponents {
   readonly reservations: Pick<ReservationRepository, 'reserve' | 'release'>;
   /** Returns the controllers of one term. */
   readonly controllers: () => readonly Controller[];
+  /** Called with whether this object leads, after each answer and at the end of a lease. */
+  readonly leads?: ((leads: boolean) => void) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -120,6 +122,7 @@ export class LeaderElection {
     const lost = (): Error => new LeadershipLost(`the lease of the controllers of ${workerName} was lost`);
     const terms = { lost, renew, everyMs: renewEveryMs, durationMs: leaseMs, requestedAt, clock, signal };
     await keepLease(terms, async (held) => await runUntil(held, controllers()));
+    this.#components.leads?.(false);
     if (signal.aborted) await this.#handBack();
     else {
       this.#role = 'unknown';
@@ -138,7 +141,8 @@ export class LeaderElection {
   }
 
   #confirm(role: LeadershipRole): void {
-    const { workerName, clock, logger } = this.#components;
+    const { workerName, leads, clock, logger } = this.#components;
+    leads?.(role === 'leader');
     if (this.#hasFailed) logger.info('the election of a leader continues', { workerName, role });
     this.#hasFailed = false;
     this.#role = role;

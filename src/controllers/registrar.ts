@@ -7,6 +7,7 @@ import type { HeartbeatOptions, LandOptions, WorkerInfo, WorkerState } from '../
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { UpkeepObserver } from '../telemetry/upkeep-metrics.ts';
+import { removeStorePods, type StorePodRemovalComponents } from './store-pod-removal.ts';
 
 export interface RegistrarComponents {
   readonly workerName: string;
@@ -62,7 +63,10 @@ export class Registrar {
   async #heartbeat(expiresInMs: number, { signal }: AbortOptions): Promise<WorkerInfo | undefined> {
     const { states, workerName, logger, upkeep } = this.#components;
     await this.#probe({ signal });
-    const worker = this.#moved(await states.heartbeat(workerName, expiresInMs, { signal }));
+    const move = await states.heartbeat(workerName, expiresInMs, { signal });
+    // The probe of this host may have started a store pod after another host has retired the worker.
+    if (move === undefined) await removeStorePods(this.#components, { signal });
+    const worker = this.#moved(move);
     upkeep?.beat(worker.state);
     if (worker.state !== 'retiring' || !(await states.deleteRetired(workerName, { signal }))) return worker;
     logger.info('worker retired', { workerName });

@@ -187,15 +187,6 @@ export interface AttachOptions extends AbortOptions {
   /** Where the delivered output begins. @defaultValue `'start'` */
   readonly from?: OutputPosition | undefined;
   /**
-   * Whether the call only observes the process, as a viewer of logs does. The pod keeps output that
-   * the observer received for hosts that have not received it yet, and the end of the process
-   * neither saves outputs nor stores the result: a host that follows the process does. It cannot be
-   * combined with `resultProperties`, and not with `ProcessIO.stdin`.
-   *
-   * @defaultValue false
-   */
-  readonly observe?: boolean | undefined;
-  /**
    * Derives properties of the container from the result. The library calls it once the command has
    * ended and its output was delivered, and stores the properties in the same statement as the
    * result, so that neither is ever visible without the other. If it fails, `Process.wait` rejects

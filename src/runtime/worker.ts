@@ -15,6 +15,7 @@ import type { StepProgress } from './step-progress.ts';
 import type { WorkerTokens } from './token-review.ts';
 import type { Volume, VolumeMount } from './volume.ts';
 import type { VolumePage, VolumeQuery } from './volume-query.ts';
+import type { WorkerControllers } from './worker-controllers.ts';
 import type { WorkerEvents } from './worker-events.ts';
 import type { WorkerLifecycle } from './worker-lifecycle.ts';
 

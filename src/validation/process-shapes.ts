@@ -55,7 +55,7 @@ const attachFields = {
 
 export const attachOptions: v.GenericSchema = v.object({
   ...attachFields,
-  observe: optionalBoolean,
+  observe: v.optional(v.boolean()),
 } satisfies FieldsOf<AttachOptions>);
 
 export const runOptions: v.GenericSchema = v.object({

@@ -1,5 +1,6 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
 import type { StartOutcome } from '../agent-client/process/agent-specs.ts';
+import { InvalidSpecError } from '../errors/caller.ts';
 import { PodError } from '../errors/pod.ts';
 import { ProcessSpecChangedError } from '../errors/process.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
@@ -18,6 +19,7 @@ import type { ContainerDescription } from '../runtime/container-description.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { AttachOptions, Process, ProcessIO, ProcessSpec, Properties, RunOptions } from '../runtime/process.ts';
 import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
+import type { VolumeMount } from '../runtime/volume.ts';
 import type { Operation } from '../telemetry/semconv.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
@@ -28,6 +30,7 @@ import { ContainerProcesses } from './container-processes.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { EndedProcess } from './ended-process.ts';
 import { mergeEnvironment } from './exec-limits.ts';
+import { maskedDescription } from './masked-texts.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
 import { processDigest, requireSameCommand } from './process-digest.ts';
 import {
@@ -168,7 +171,9 @@ export class PodContainer implements Container {
     checkCall(io, options, attachOptions);
     checkProcessId('processId', processId);
     checkStdin('stdin', io.stdin, { isWhole: false });
-    const where = { ...this.#target(processId, io, options), stdinFrom: 'here', hijack: false } as const;
+    checkObserver(io, options);
+    const { observe } = options;
+    const where = { ...this.#target(processId, io, options), stdinFrom: 'here', observe, hijack: false } as const;
     return await this.#traced('process.attach', where, options, async (target) => {
       try {
         if (this.#podIsMissing) throw this.#disappeared();
@@ -315,10 +320,11 @@ function checkCall(io: ProcessIO, options: AttachOptions, shape: typeof attachOp
   checkOutput(io);
 }
 
-function checkObserver({ stdin }: ProcessIO, { observe, resultProperties }: AttachOptions): void {
-  if (observe !== true) return;
-  if (stdin !== undefined) throw new InvalidSpecError('stdin', 'cannot be combined with observe');
-  if (resultProperties !== undefined) throw new InvalidSpecError('resultProperties', 'cannot be combined with observe');
+/** @throws InvalidSpecError */
+function checkObserver({ stdin }: ProcessIO, { observe = false, resultProperties }: AttachOptions): void {
+  if (!observe) return;
+  if (stdin !== undefined) throw new InvalidSpecError('observe', 'cannot be combined with io.stdin');
+  if (resultProperties !== undefined) throw new InvalidSpecError('observe', 'cannot be combined with resultProperties');
 }
 
 function checkProcessCall(processId: string, options: AbortOptions): void {

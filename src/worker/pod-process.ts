@@ -54,13 +54,8 @@ export interface AttachTarget extends ProcessTarget {
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly resultProperties: AttachOptions['resultProperties'];
-  /**
-   * Whether output stays in the pod, no result is stored, and a failure of the attachment stops no
-   * command.
-   *
-   * @defaultValue false
-   */
-  readonly observes?: boolean | undefined;
+  /** Whether the attachment only reads. @defaultValue false */
+  readonly observe?: boolean | undefined;
   /** Whether the process is a hijack. Then its mark is set. */
   readonly hijack: boolean;
   /** In bytes, by the name of the pod container. */
@@ -135,7 +130,7 @@ export class PodProcess implements Process {
   }
 
   private constructor(target: AttachTarget, components: PodProcessComponents, signal: AbortSignal | undefined) {
-    const { io, podName, from, stdinFrom, observes } = target;
+    const { io, podName, from } = target;
     this.id = target.processId;
     this.startedByCall = target.startedByCall ?? false;
     this.#target = target;
@@ -143,7 +138,8 @@ export class PodProcess implements Process {
     const failed = (cause: unknown): void => {
       this.#fail(cause);
     };
-    this.#attachments = new ProcessAttachments({ target, io, from, stdinFrom, observes, failed }, components);
+    const { stdinFrom, observe } = target;
+    this.#attachments = new ProcessAttachments({ target, io, from, stdinFrom, observe, failed }, components);
     this.#sidecars = new SidecarLogs(
       { podName, writables: io.sidecars ?? {}, from: from === 'now' ? 'now' : 'start' },
       components,
@@ -276,8 +272,8 @@ export class PodProcess implements Process {
    */
   async #conclude({ result, ends }: Ended, signal: AbortSignal): Promise<ProcessResult> {
     const source = this.#target;
-    const { resultProperties, observes } = source;
-    if (observes === true) return this.#resultOf(result, ends);
+    const { resultProperties } = source;
+    if (source.observe === true) return this.#resultOf(result, ends);
     let processResult: ProcessResult;
     try {
       processResult = this.#resultOf(result, ends);
@@ -373,10 +369,6 @@ export class PodProcess implements Process {
    * which may have no space for the result, `wait` rejects after a time-out at the latest.
    */
   #fail(cause: unknown): void {
-    if (this.#target.observes === true) {
-      this.#abandoned.reject(cause);
-      return;
-    }
     this.#failure ??= { cause };
     this.#attachments.stop();
     if (!(cause instanceof DiskFullError)) return;

@@ -68,6 +68,8 @@ import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
 import { heartbeatOptions, landOptions, probeOptions } from '../validation/lifecycle-shapes.ts';
 import { artifactHandles, checkReservationTime, reservationRequest } from '../validation/placement-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
+import { reviewTokenOptions } from '../validation/token-shapes.ts';
+import { volumeQuery } from '../validation/volume-shapes.ts';
 import type { ContainerCreationComponents, ContainerOutcome, ContainerRequest } from './container-creation.ts';
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
@@ -429,6 +431,19 @@ export class PodWorker implements Worker {
   async probe(options: ProbeOptions = {}): Promise<readonly DependencyState[]> {
     checkShape('options', probeOptions, options);
     return await this.#open().probe(options);
+  }
+
+  async reviewToken(token: string, options: ReviewTokenOptions): Promise<TokenReview> {
+    const { cluster } = this.#open();
+    checkShape('token', text, token);
+    checkShape('options', reviewTokenOptions, options);
+    if (token === '') throw new InvalidSpecError('token', 'is empty');
+    const { permission, audiences, ...rest } = options;
+    const user = await cluster.reviewToken(token, audiences ?? [], rest);
+    if (user === undefined) return { user, allowed: false };
+    const { verb, resource, apiGroup = '' } = permission;
+    const reviewed = { verb, resource, apiGroup, isClusterWide: false };
+    return { user: user.username, allowed: await cluster.mayUser(user, reviewed, rest) };
   }
 
   async check(options: CheckOptions = {}): Promise<CheckReport> {

@@ -21,8 +21,8 @@ export interface ProcessAttachmentsOptions {
   readonly io: ProcessIO;
   readonly from: OutputPosition;
   readonly stdinFrom: 'start' | 'here';
-  /** Whether output stays in the pod for other hosts: it is never acknowledged. @defaultValue false */
-  readonly observes?: boolean | undefined;
+  /** Whether the attachments acknowledge nothing and stop nothing. @defaultValue false */
+  readonly observe?: boolean | undefined;
   /**
    * Called when the process must not continue: a part of the input must not pass for all of it, and
    * a full disk does not empty itself.
@@ -231,7 +231,7 @@ export class ProcessAttachments {
   }
 
   #acknowledge(attachment: Attachment): void {
-    if (this.#options.observes === true) return;
+    if (this.#options.observe === true) return;
     const { position } = attachment;
     this.#acknowledgedBytes = position.stdoutBytes + position.stderrBytes;
     attachment.acknowledgeDurable(position);

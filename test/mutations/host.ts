@@ -26,6 +26,7 @@ import { mutants as retry } from './host/retry.ts';
 import { mutants as s3 } from './host/s3.ts';
 import { mutants as serviceConfig } from './host/service-config.ts';
 import { mutants as serviceServe } from './host/service-serve.ts';
+import { mutants as status } from './host/status.ts';
 import { mutants as storesPvc } from './host/stores-pvc.ts';
 import { mutants as telemetry } from './host/telemetry.ts';
 import { mutants as worker } from './host/worker.ts';
@@ -59,6 +60,7 @@ export const mutants: readonly Mutant[] = [
   ...retry,
   ...s3,
   ...serviceConfig,
+  ...status,
   ...serviceServe,
   ...storesPvc,
   ...telemetry,

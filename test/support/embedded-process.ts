@@ -19,7 +19,9 @@ export class EmbeddedProcess {
   }
 
   static async start(): Promise<EmbeddedProcess> {
-    const child = spawn(process.execPath, [main, 'embedded', '--json', '--until-stdin-closes'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [main, 'embedded', '--json', '--until-stdin-closes'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     let line = '';
     for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
       line += String(chunk);

@@ -56,7 +56,7 @@ export async function openRepository(database: Database, options: OpenRepository
   signal?.throwIfAborted();
   checkText('schema', schema, 63);
   const connection = await connect(database, logger);
-  const runner = new StatementRunner({ db: connection.db, clock: systemClock() });
+  const runner = new StatementRunner({ db: connection.db, clock: systemClock(), observe: statementMetrics() });
   const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
   try {
     if (migrate !== 'unchecked') await (migrate ? migrator.migrate({ signal }) : migrator.check({ signal }));

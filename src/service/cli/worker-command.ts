@@ -4,7 +4,7 @@ import type { KubernetesWorker, KubernetesWorkerOptions } from '../../index.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import type { KeyEntry } from '../config/key-entry.ts';
 import { configKeys } from '../config/keys.generated.ts';
-import type { LoadedConfig } from '../config/load-config.ts';
+import type { ConfigSources, LoadedConfig } from '../config/load-config.ts';
 import type { CliContext } from './cli-context.ts';
 import { CliError } from './cli-error.ts';
 import { ExitCode } from './exit-code.ts';
@@ -32,15 +32,20 @@ function optionOf({ flag, path, env, summary }: KeyEntry): Option {
  *
  * @throws ConfigError if it is invalid
  */
-export async function configOf(command: Command, { env }: CliContext): Promise<LoadedConfig> {
+export async function configOf(command: Command, context: CliContext): Promise<LoadedConfig> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  return await loadConfig(sourcesOf(command, context));
+}
+
+/** Returns where the configuration of a command comes from. */
+export function sourcesOf(command: Command, { env }: CliContext): ConfigSources {
   const values = command.optsWithGlobals<Readonly<Record<string, string | undefined>>>();
   const flags: Record<string, string> = {};
   for (const key of configKeys) {
     const value = values[optionOf(key).attributeName()];
     if (value !== undefined) flags[key.path] = value;
   }
-  const { loadConfig } = await import('../config/load-config.ts');
-  return await loadConfig({ file: values['config'], env, flags });
+  return { file: values['config'], env, flags };
 }
 
 /** Options of `withWorker`. */
@@ -67,8 +72,13 @@ export async function withWorker<T>(
   return await use(worker, config);
 }
 
-async function openWorker(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
+async function openWorker(
+  config: ServiceConfig,
+  opening: Pick<KubernetesWorkerOptions, 'migrate' | 'signal'>,
+): Promise<KubernetesWorker> {
+  const { workerOptionsOf } = await import('../config/worker-options.ts');
   const { KubernetesWorker } = await import('../../index.ts');
+  const options = await workerOptionsOf(config, opening);
   return await withConfiguredOptions(() => KubernetesWorker.open(options));
 }
 

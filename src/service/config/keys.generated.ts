@@ -106,6 +106,15 @@ export const configKeys: readonly KeyEntry[] = [
     summary: 'The protocols for connections to pods, in order of preference.',
   },
   {
+    path: 'worker.traceEnvironment',
+    env: 'KW_WORKER_TRACE_ENVIRONMENT',
+    flag: '--worker-trace-environment',
+    type: 'boolean',
+    secret: false,
+    reload: 'restart',
+    summary: 'Whether commands receive the trace context of their span as `TRACEPARENT`.',
+  },
+  {
     path: 'database.url',
     env: 'KW_DATABASE_URL',
     flag: '--database-url',

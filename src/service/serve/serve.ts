@@ -1,23 +1,27 @@
-import { createRequire } from 'node:module';
 import type { Writable } from 'node:stream';
 
 import { KubernetesWorker, type KubernetesWorkerOptions } from '../../index.ts';
 import type { ServiceConfig } from '../config/config.ts';
+import type { ConfigSources, LoadedConfig } from '../config/load-config.ts';
+import { watchConfig } from '../config/watch-config.ts';
 import { workerOptionsOf } from '../config/worker-options.ts';
+import { packageVersion } from '../package-version.ts';
 import { startMetricsServer, startStatusServer } from '../status/status-server.ts';
 import { type ServiceLogger, serviceLogger } from '../telemetry/logger.ts';
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { checkTerms, runBackgroundChecks } from './background-checks.ts';
 import { EventLoopLag } from './event-loop-lag.ts';
 import { endOnFaults } from './faults.ts';
-import { runService } from './life-cycle.ts';
+import { runService, type ServiceParts } from './life-cycle.ts';
 import { type ListenerPlan, startListeners } from './listeners.ts';
 import { openWhenAvailable } from './open-when-available.ts';
 import { serviceClock as clock } from './service-clock.ts';
 import { type ServiceHealth, ServiceState } from './service-state.ts';
 
 export interface ServeOptions {
-  readonly config: ServiceConfig;
+  readonly loaded: LoadedConfig;
+  /** Read again when the file changes. */
+  readonly sources: ConfigSources;
   /** Receives the log. */
   readonly stdout: Pick<Writable, 'write'>;
   /** Ends the process because of an error that nothing has handled. */
@@ -32,12 +36,13 @@ export interface ServeOptions {
  * @throws ListenError if the address of a server cannot be used
  * @throws RepositoryUnavailableError if the database does not answer within `database.startTimeoutMs`
  */
-export async function serve({ config, stdout, exitOnFault, signal }: ServeOptions): Promise<void> {
-  const logger = serviceLogger(config, stdout, secretsOf(config));
+export async function serve(options: ServeOptions): Promise<void> {
+  const { loaded, sources, stdout, exitOnFault, signal } = options;
+  const logger = serviceLogger(loaded.config, stdout, secretsOf(loaded.config));
   const endFaults = endOnFaults(process, logger, exitOnFault);
   // Before anything listens: a wrong value ends the program with all that is wrong.
   await workerOptionsOf(loaded.config);
-  logger.info('service starts', { version: versionOfPackage(), workerName: loaded.config.worker.name });
+  logger.info('service starts', { version: packageVersion(), workerName: loaded.config.worker.name });
   const live = { ...loaded.config.shutdown };
   const watch = watchConfig({
     sources,
@@ -49,31 +54,36 @@ export async function serve({ config, stdout, exitOnFault, signal }: ServeOption
     },
   });
   try {
-    // Before anything listens: a wrong value ends the program with all that is wrong.
-    await workerOptionsOf(config);
-    const telemetry = await startTelemetry(config);
-    const state = new ServiceState(clock, checkTerms(storeNamesOf(config)));
-    const lag = new EventLoopLag(() => state.beat());
-    try {
-      await runService(
-        {
-          state,
-          listen: async () => await startListeners(listenersOf(config, { telemetry, state, logger }), logger),
-          openWorker: async (opening) => await openWorker(config, logger, opening),
-          whileOpen: async (worker, running) =>
-            await runBackgroundChecks({ worker, state, lag, clock, logger }, running),
-          closeTelemetry: async (limitMs) => await telemetry.close(limitMs),
-          graceMs: () => config.shutdown.graceMs,
-          clock,
-          logger,
-        },
-        signal,
-      );
-    } finally {
-      lag.close();
-    }
+    await run(loaded.config, { logger, graceMs: () => live.graceMs }, signal);
   } finally {
+    await watch.close();
     endFaults();
+  }
+}
+
+interface RunParts {
+  readonly logger: ServiceLogger;
+  readonly graceMs: () => number;
+}
+
+async function run(config: ServiceConfig, { logger, graceMs }: RunParts, signal: AbortSignal): Promise<void> {
+  const telemetry = await startTelemetry(config);
+  const state = new ServiceState(clock, checkTerms(storeNamesOf(config)));
+  const lag = new EventLoopLag(() => state.beat());
+  const parts: ServiceParts = {
+    state,
+    listen: async () => await startListeners(listenersOf(config, { telemetry, state, logger }), logger),
+    openWorker: async (opening) => await openWorker(config, logger, opening),
+    whileOpen: async (worker, running) => await runBackgroundChecks({ worker, state, lag, clock, logger }, running),
+    closeTelemetry: async (limitMs) => await telemetry.close(limitMs),
+    graceMs,
+    clock,
+    logger,
+  };
+  try {
+    await runService(parts, signal);
+  } finally {
+    lag.close();
   }
 }
 
@@ -112,7 +122,7 @@ function listenersOf(
       ...status,
       name: 'the status server',
       section: 'status',
-      start: async () => await startStatusServer({ config: status, health, version: versionOfPackage(), logger }),
+      start: async () => await startStatusServer({ config: status, health, version: packageVersion(), logger }),
     },
     {
       ...metrics,
@@ -129,9 +139,4 @@ function secretsOf({ database: { url } }: ServiceConfig): readonly string[] {
 
 function storeNamesOf({ stores: { pvc, s3 } }: ServiceConfig): readonly string[] {
   return [...(pvc === undefined ? [] : ['pvc']), ...(s3 === undefined ? [] : ['s3'])];
-}
-
-function versionOfPackage(): string {
-  const manifest = createRequire(import.meta.url)('kubernetes-worker/package.json') as { readonly version: string };
-  return manifest.version;
 }

@@ -1,6 +1,8 @@
 import type { Logger } from '../../index.ts';
+import { isLoopback } from '../config/loopback.ts';
 import type { ServiceHealth } from '../serve/service-state.ts';
-import { bearerToken, isLoopbackHost, withoutToken } from './access/access-control.ts';
+import { metricsContentType } from '../telemetry/telemetry.ts';
+import { bearerToken, withoutToken } from './access/access-control.ts';
 import { TokenFile } from './access/token-file.ts';
 import { TokenReviews } from './access/token-reviews.ts';
 import type { HttpLimits } from './http/http-limits.ts';
@@ -76,8 +78,10 @@ export async function startMetricsServer({
   logger,
   limits,
 }: MetricsServerOptions): Promise<HttpServer> {
-  const type = 'text/plain; version=0.0.4; charset=utf-8';
-  const handler = async (): Promise<Reply> => ({ status: 200, content: { text: await metricsText(), type } });
+  const handler = async (): Promise<Reply> => ({
+    status: 200,
+    content: { text: await metricsText(), type: metricsContentType },
+  });
   // Guarded, so that a limited number of scrapes runs at once.
   return await HttpServer.start({
     host,
@@ -90,7 +94,7 @@ export async function startMetricsServer({
 
 function authorizeBy({ config, health, logger }: StatusServerOptions): Authorize {
   const { auth, host, tokenFile, allowUnauthenticated = false } = config;
-  if (auth === 'none') return isLoopbackHost(host) || !allowUnauthenticated ? withoutToken(host) : async () => {};
+  if (auth === 'none') return isLoopback(host) || !allowUnauthenticated ? withoutToken(host) : async () => {};
   if (auth === 'tokenReview') {
     const reviews = new TokenReviews({ worker: () => health.worker, logger });
     return bearerToken((token) => reviews.check(token));

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 
 import { context, metrics, trace } from '@opentelemetry/api';
 import type { IMetricReader, MeterProvider } from '@opentelemetry/sdk-metrics';
 import type { SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-
+import { packageVersion } from '../package-version.ts';
 import { optionalPackage } from './optional-package.ts';
 import { type OtlpExport, otlpExport } from './otlp.ts';
 import { processMetrics, thisProcess } from './process-metrics.ts';
@@ -48,7 +47,7 @@ export async function startTelemetry(config: TelemetryConfig): Promise<Telemetry
     ),
   ]);
   const otlp = await otlpExport(config.telemetry);
-  const version = versionOfPackage();
+  const version = packageVersion();
   const resource = await resourceOf(config, version);
   const scraped = new prometheus.PrometheusExporter({ preventServerStart: true });
   const readers: IMetricReader[] = otlp === undefined ? [scraped] : [scraped, otlp.reader];
@@ -138,9 +137,4 @@ async function tracersOf(otlp: OtlpExport | undefined, resource: Resource): Prom
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   trace.setGlobalTracerProvider(tracers);
   return tracers;
-}
-
-function versionOfPackage(): string {
-  const manifest = createRequire(import.meta.url)('kubernetes-worker/package.json') as { readonly version: string };
-  return manifest.version;
 }

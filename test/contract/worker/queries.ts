@@ -7,6 +7,7 @@ import type {
   ContainerOwner,
   ContainerQuery,
   ReviewTokenOptions,
+  VolumeMount,
   VolumeQuery,
   Worker,
 } from '../../../src/index.ts';

@@ -15,7 +15,7 @@ export class ScriptedHealth implements ServiceHealth {
   phase: ServicePhase = 'running';
   readonly startedAt = Date.UTC(2030, 0, 1);
   worker: FakeWorker | undefined = new FakeWorker();
-  checks: readonly CheckResult[] = [{ name: 'database', ok: true, detail: 'answers', ageMs: 5 }];
+  checks: readonly CheckResult[] = [{ name: 'database', isRequired: true, ok: true, detail: 'answers', ageMs: 5 }];
 
   probe(_name: Probe): { readonly ok: boolean; readonly checks: readonly CheckResult[] } {
     return { ok: this.checks.every(({ ok }) => ok), checks: this.checks };

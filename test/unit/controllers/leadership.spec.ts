@@ -16,6 +16,7 @@ describe('LeaderElection', () => {
   let reservations: FakeReservationRepository;
   let terms: { readonly start: sinon.SinonStub; readonly close: sinon.SinonStub }[];
   let election: LeaderElection;
+  let leads: sinon.SinonStub;
 
   beforeEach(async () => {
     clock = new VirtualClock();
@@ -29,7 +30,8 @@ describe('LeaderElection', () => {
       terms.push(term);
       return [term];
     };
-    election = new LeaderElection({ workerName: 'w', holder: 'me', reservations, controllers, clock, logger });
+    leads = sinon.stub();
+    election = new LeaderElection({ workerName: 'w', holder: 'me', reservations, controllers, leads, clock, logger });
   });
 
   afterEach(async () => await election.close());
@@ -71,6 +73,14 @@ describe('LeaderElection', () => {
     reservations.reserve.resolves(acquired);
     await clock.advance(1_000);
     expect(role()).to.equal('leader');
+  });
+
+  it('reports whether it leads', async () => {
+    await start();
+    sinon.assert.calledOnceWithExactly(leads, true);
+    reservations.reserve.resolves(undefined);
+    await clock.advance(4_000);
+    expect(leads.args.flat()).to.deep.equal([true, false, false]);
   });
 
   it('renews the lease every three seconds', async () => {

@@ -94,6 +94,7 @@ describe('Registrar', () => {
         cluster,
         stores,
         expiresInMs: 1,
+        tracing: untraced,
         logger,
       });
       await other.heartbeat();

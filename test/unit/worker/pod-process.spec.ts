@@ -501,20 +501,6 @@ describe('PodProcess', () => {
       expect(await waiting).to.include({ code: 'KW_ERR_DISK_FULL' });
     });
 
-    it('leaves the output and the command alone if it only observes, and rejects', async () => {
-      const waiting = rejection(pod.follow({ stdout: new Collector() }, { observes: true }).wait());
-      await opened();
-      agent.data(1, 0, Buffer.alloc(10));
-      await settle();
-      agent.frames.length = 0;
-      agent.json('PROGRESS', { diskFull: true });
-      await settle();
-      expect(agent.frames.map(readWindow).filter(({ durable }) => durable)).to.deep.equal([]);
-      await pod.setup.clock.advance(70_000);
-      expect(await waiting).to.include({ code: 'KW_ERR_DISK_FULL' });
-      expect(agent.types).not.to.include('STOP');
-    });
-
     it('rejects even if its result never arrives', async () => {
       const waiting = rejection(pod.follow().wait());
       await opened();

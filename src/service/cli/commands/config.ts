@@ -9,7 +9,7 @@ import { configOf, configurable } from '../worker-command.ts';
 /** Defines `config validate`, `config print` and `config schema`. */
 export function configCommand(context: CliContext, setExitCode: SetExitCode): Command {
   return new Command('config')
-    .description('Checks and prints the configuration.')
+    .description('Check and print the configuration.')
     .addCommand(validateCommand(context, setExitCode))
     .addCommand(printCommand(context))
     .addCommand(schemaCommand(context));
@@ -17,7 +17,7 @@ export function configCommand(context: CliContext, setExitCode: SetExitCode): Co
 
 function validateCommand(context: CliContext, setExitCode: SetExitCode): Command {
   return configurable(new Command('validate'))
-    .description('Checks the configuration, with the variables and flags that are set. It reads no secrets.')
+    .description('Check the configuration, with the variables and flags that are set. Reads no secrets.')
     .argument('[file]', 'The file with the configuration, instead of that of --config.')
     .option('--json', 'Prints the problems as JSON.')
     .action(async (file: string | undefined, { json = false }: { readonly json?: boolean }, command: Command) => {
@@ -50,7 +50,7 @@ interface PrintOptions {
 
 function printCommand(context: CliContext): Command {
   return configurable(new Command('print'))
-    .description('Prints the values of all keys as YAML. Secrets are masked.')
+    .description('Print the values of all keys as YAML. Secrets are masked.')
     .option('--show-origin', 'Prints the source of each value, too.')
     .option('--json', 'Prints JSON.')
     .action(async ({ json = false, showOrigin = false }: PrintOptions, command: Command) => {
@@ -63,7 +63,7 @@ function printCommand(context: CliContext): Command {
 }
 
 function schemaCommand(context: CliContext): Command {
-  return new Command('schema').description('Prints the JSON Schema of the file.').action(async () => {
+  return new Command('schema').description('Print the JSON Schema of the file.').action(async () => {
     const { jsonSchema } = await import('../../config/json-schema.ts');
     await printJson(context, jsonSchema());
   });

@@ -20,12 +20,12 @@ Examples:
 
 export function cpCommand(context: CliContext): Command {
   const command = new Command('cp')
-    .description('Copies between this machine, containers and volumes.')
-    .argument('<source>', 'where to copy from')
-    .argument('<target>', 'where to copy to')
-    .option('-f, --force', 'replace what exists at a local target')
-    .option('-q, --quiet', 'show no progress')
-    .option('--json', 'print the result as JSON')
+    .description('Copy between this machine, containers and volumes.')
+    .argument('<source>', 'Where to copy from.')
+    .argument('<target>', 'Where to copy to.')
+    .option('-f, --force', 'Replace what exists at a local target.')
+    .option('-q, --quiet', 'Show no progress.')
+    .option('--json', 'Print the result as JSON.')
     .addHelpText('after', help);
   return configurable(command).action(async (from: string, to: string, options: CpOptions) => {
     const [{ copy, planCopy }, { withLocalErrors }, { print, printJson }] = await Promise.all([

@@ -17,14 +17,14 @@ Example:
 
 export function embeddedCommand(context: CliContext): Command {
   return new Command('embedded')
-    .description('Runs an embedded cluster until it is interrupted, and prints the path of its kubeconfig.')
-    .option('--kubeconfig <file>', 'write the kubeconfig to this new file as well; it is removed at the end')
-    .option('--directory <folder>', 'folder of the volumes and logs (default: a temporary one)')
-    .option('--namespace <name>', 'namespace of the kubeconfig (default: default)')
-    .addOption(new Option('--isolation <kind>', 'of containers').choices(['auto', 'namespaces', 'mapped']))
-    .option('--port <number>', 'port on 127.0.0.1 (default: a free one)', portOf)
-    .option('--until-stdin-closes', 'end at the end of stdin, too')
-    .option('--json', 'print kubeconfig, pid, url and isolation as JSON on one line')
+    .description('Run an embedded cluster until an interrupt, and print the path of its kubeconfig.')
+    .option('--kubeconfig <file>', 'Write the kubeconfig to this new file as well; it is removed at the end.')
+    .option('--directory <folder>', 'Folder of the volumes and logs (default: a temporary one).')
+    .option('--namespace <name>', 'Namespace of the kubeconfig (default: default).')
+    .addOption(new Option('--isolation <kind>', 'Of containers.').choices(['auto', 'namespaces', 'mapped']))
+    .option('--port <number>', 'Port on 127.0.0.1 (default: a free one).', portOf)
+    .option('--until-stdin-closes', 'End at the end of stdin, too.')
+    .option('--json', 'Print kubeconfig, pid, url and isolation as JSON on one line.')
     .addHelpText('after', help)
     .action((options: EmbeddedOptions) => run(options, context));
 }

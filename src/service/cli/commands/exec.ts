@@ -13,16 +13,16 @@ Examples:
 
 export function execCommand(context: CliContext, setExitCode: SetExitCode): Command {
   const command = new Command('exec')
-    .description('Runs a command in a container. It is interactive if stdin and stdout are a terminal.')
-    .argument('<handle>', 'handle of the container')
-    .argument('<command...>', 'the command and its arguments, after --')
-    .option('-i, --stdin', 'pass stdin to the command (the default)')
-    .option('--no-stdin', 'pass nothing to the command')
-    .option('-t, --tty', 'allocate a terminal (the default if stdin and stdout are a terminal)')
-    .option('--no-tty', 'allocate no terminal')
-    .option('-u, --user <user>', 'user of the command: name or uid, and :group')
-    .option('-w, --dir <path>', 'working directory')
-    .option('-e, --env <name=value>', 'environment variable; may be repeated', repeated)
+    .description('Run a command in a container. Interactive if stdin and stdout are a terminal.')
+    .argument('<handle>', 'Handle of the container.')
+    .argument('<command...>', 'The command and its arguments, after --.')
+    .option('-i, --stdin', 'Pass stdin to the command (the default).')
+    .option('--no-stdin', 'Pass nothing to the command.')
+    .option('-t, --tty', 'Allocate a terminal (the default if stdin and stdout are a terminal).')
+    .option('--no-tty', 'Allocate no terminal.')
+    .option('-u, --user <user>', 'User of the command: name or uid, and :group.')
+    .option('-w, --dir <path>', 'Working directory.')
+    .option('-e, --env <name=value>', 'Environment variable; may be repeated.', repeated)
     .addHelpText('after', help);
   return configurable(command).action(async (handle: string, argv: readonly string[], options: ExecOptions) => {
     const [{ runAttached }, { findContainer }] = await Promise.all([

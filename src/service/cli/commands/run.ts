@@ -14,25 +14,25 @@ Examples:
 
 export function runCommand(context: CliContext, setExitCode: SetExitCode): Command {
   const command = new Command('run')
-    .description('Runs one command in a new container, and deletes the container at the end.')
-    .argument('<image>', 'image of the container')
-    .argument('<command...>', 'the command and its arguments, after --')
-    .option('--input <folder:path>', 'copy a local folder to a path of the container; may be repeated', repeated)
+    .description('Run one command in a new container, and delete the container at the end.')
+    .argument('<image>', 'Image of the container.')
+    .argument('<command...>', 'The command and its arguments, after --.')
+    .option('--input <folder:path>', 'Copy a local folder to a path of the container; may be repeated.', repeated)
     .option(
       '--output <name=path>',
-      "write the content of the container's folder NAME to a local folder or archive; may be repeated",
+      "Write the content of the container's folder NAME to a local folder or archive; may be repeated.",
       repeated,
     )
-    .option('-e, --env <name=value>', 'environment variable; may be repeated', repeated)
-    .option('-w, --dir <path>', 'working directory (default: /work if a path is relative, else that of the image)')
-    .option('-u, --user <user>', 'user of the command: name or uid, and :group')
-    .option('--cpu <cpus>', 'limit of CPUs, such as 2 or 500m')
-    .option('--memory <bytes>', 'limit of memory, such as 512Mi')
-    .option('-i, --stdin', 'pass stdin to the command')
-    .option('-t, --tty', 'allocate a terminal')
-    .option('-f, --force', 'replace what exists where outputs are written')
-    .option('-q, --quiet', 'show no progress')
-    .option('--embedded', 'use an embedded cluster, which needs no configuration; it has no images')
+    .option('-e, --env <name=value>', 'Environment variable; may be repeated.', repeated)
+    .option('-w, --dir <path>', 'Working directory (default: /work if a path is relative, else that of the image).')
+    .option('-u, --user <user>', 'User of the command: name or uid, and :group.')
+    .option('--cpu <cpus>', 'Limit of CPUs, such as 2 or 500m.')
+    .option('--memory <bytes>', 'Limit of memory, such as 512Mi.')
+    .option('-i, --stdin', 'Pass stdin to the command.')
+    .option('-t, --tty', 'Allocate a terminal.')
+    .option('-f, --force', 'Replace what exists where outputs are written.')
+    .option('-q, --quiet', 'Show no progress.')
+    .option('--embedded', 'Use an embedded cluster, which needs no configuration; it has no images.')
     .addHelpText('after', help);
   return configurable(command).action(async (image: string, argv: readonly string[], options: RunOptions) => {
     const [{ planRun }, { runOnce }, { withLocalErrors }] = await Promise.all([

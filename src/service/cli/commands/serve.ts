@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { CliContext } from '../cli-context.ts';
 import { CliError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
-import { configOf, configurable } from '../worker-command.ts';
+import { configurable, sourcesOf } from '../worker-command.ts';
 
 const help = `
 SIGTERM and SIGINT end it in order, with exit code 0; a second signal ends it at once. Commands in pods
@@ -15,17 +15,19 @@ const lingerMs = 2_000;
 /** Runs the controllers of a worker, and answers probes and requests about it. */
 export function serveCommand(context: CliContext): Command {
   const command = new Command('serve')
-    .description('run the controllers of a worker, with a status server and metrics')
+    .description('Run the controllers of a worker, with a status server and metrics.')
     .addHelpText('after', help);
   return configurable(command).action(async (_options, run: Command) => await runServe(run, context));
 }
 
 async function runServe(command: Command, context: CliContext): Promise<void> {
-  const { config } = await configOf(command, context);
+  const sources = sourcesOf(command, context);
+  const { loadConfig } = await import('../../config/load-config.ts');
+  const loaded = await loadConfig(sources);
   const { serve } = await import('../../serve/serve.ts');
   const { stdout, signal } = context;
   try {
-    await serve({ config, stdout, exitOnFault: () => process.exit(ExitCode.Internal), signal });
+    await serve({ loaded, sources, stdout, exitOnFault: () => process.exit(ExitCode.Internal), signal });
   } catch (error) {
     throw asCliError(error);
   } finally {

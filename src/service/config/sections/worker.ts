@@ -16,6 +16,7 @@ export interface WorkerSection {
   readonly agentConfigMap: 'create' | 'existing';
   readonly podObservation: 'watch' | 'poll';
   readonly execProtocols: readonly ExecProtocol[];
+  readonly traceEnvironment: boolean;
 }
 
 const shape: Shape<WorkerSection> = {
@@ -74,6 +75,10 @@ const shape: Shape<WorkerSection> = {
       example: ['v5.channel.k8s.io', 'v4.channel.k8s.io'],
     },
   ),
+  traceEnvironment: key(z.boolean().default(false), {
+    description: 'Whether commands receive the trace context of their span as `TRACEPARENT`.',
+    example: true,
+  }),
 };
 
 export const workerSection: z.ZodType<WorkerSection> = section(shape);

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-
+import { isLoopback } from '../../config/loopback.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { Authorize } from '../http/request.ts';
 import { challenge } from './token-file.ts';
@@ -20,18 +20,13 @@ export function bearerToken(check: (token: string) => Promise<void>): Authorize 
  * any other address it refuses all requests.
  */
 export function withoutToken(listenHost: string): Authorize {
-  const isLoopback = isLoopbackHost(listenHost);
+  const isLocal = isLoopback(listenHost);
   return async ({ host }) => {
-    if (!isLoopback) throw new HttpError('KW_HTTP_FORBIDDEN', 'The server is exposed, and status.auth is none.');
+    if (!isLocal) throw new HttpError('KW_HTTP_FORBIDDEN', 'The server is exposed, and status.auth is none.');
     const name = nameOf(host ?? '');
     if (name.toLowerCase() !== 'localhost' && isIP(name) === 0)
       throw new HttpError('KW_HTTP_MISDIRECTED', 'The server answers requests to its address or localhost only.');
   };
-}
-
-/** Returns whether only programs of this machine reach the address. */
-export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 /** Returns a header `Host` without its port, and an IPv6 address without its brackets. */

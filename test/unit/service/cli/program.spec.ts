@@ -21,8 +21,8 @@ async function run(...args: string[]): Promise<{ exitCode: number; stdout: strin
   return { exitCode, stdout: String(context.stdout.read() ?? ''), stderr: String(context.stderr.read() ?? '') };
 }
 
-/** The commands of this document. Others have documents of their own. */
-const documented = /^\/(doctor|migrate|reap|explain\/\w+|ps|logs|events|completion)$/;
+/** The commands with flags of their own. The document describes those of `config` in a text. */
+const documented = /^\/(?!help|config|explain$)/;
 const common = [
   '--config',
   '--worker-name',

@@ -99,7 +99,7 @@ describe('The API of the status server', () => {
     });
 
     it('is degraded, with the reasons, if a check fails or the database does not answer', async () => {
-      rig.health.checks = [{ name: 'kubernetes', ok: false, detail: '403', ageMs: 1 }];
+      rig.health.checks = [{ name: 'kubernetes', isRequired: true, ok: false, detail: '403', ageMs: 1 }];
       rig.worker.info.rejects(new RepositoryUnavailableError('the database does not answer'));
       const { status, body } = await rig.ask('/status');
       expect(status).to.equal(200);
