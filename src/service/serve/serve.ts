@@ -94,8 +94,8 @@ async function openWorker(
 ): Promise<KubernetesWorker> {
   // The files with secrets are read again at each try: they may be replaced meanwhile.
   const open = async (opening: AbortSignal): Promise<KubernetesWorker> => {
-    const options = await workerOptionsOf(config, { loops: true, logger, signal: opening });
-    if (typeof options.database === 'string') logger.hide(options.database);
+    const onSecret = (secret: string): void => logger.hide(secret);
+    const options = await workerOptionsOf(config, { loops: true, logger, signal: opening, onSecret });
     return await KubernetesWorker.open(electing(options));
   };
   return await openWhenAvailable({ open, limitMs: config.database.startTimeoutMs, clock, logger, signal });
@@ -138,5 +138,5 @@ function secretsOf({ database: { url } }: ServiceConfig): readonly string[] {
 }
 
 function storeNamesOf({ stores: { pvc, s3 } }: ServiceConfig): readonly string[] {
-  return [...(pvc === undefined ? [] : ['pvc']), ...(s3 === undefined ? [] : ['s3'])];
+  return [...(pvc === undefined ? [] : [pvc.name ?? 'pvc']), ...(s3 === undefined ? [] : [s3.name ?? 's3'])];
 }
