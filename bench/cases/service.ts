@@ -1,0 +1,172 @@
+// Measures `kubernetes-worker serve`: what it needs while nothing happens, with few and with many
+// containers, and how it answers requests while builds run.
+//   npm run bench -- service --set database=postgres://…
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import pg from 'pg';
+
+import { KubernetesWorker } from '../../src/index.ts';
+import { UsageError } from '../harness/arguments.ts';
+import { AsyncStack } from '../harness/async-stack.ts';
+import type { BenchCase, Benchmark } from '../harness/benchmark.ts';
+import { startEmbedded } from '../memory/embedded-child.ts';
+import type { LoadFigures } from '../service/request-load.ts';
+import { ServeChild } from '../service/serve-child.ts';
+
+const workerName = 'service-bench';
+const load = fileURLToPath(new URL('../service/request-load.ts', import.meta.url));
+/** After the start, the first passes and checks are over. */
+const settleMs = 15_000;
+
+export const benchmark: Benchmark = {
+  settings: {
+    database: { value: '', meaning: 'the URL of an empty PostgreSQL database' },
+    containers: { value: '0,500', meaning: 'the numbers of containers of an idle service' },
+    idle: { value: '30', meaning: 'for how many seconds it is watched' },
+    rate: { value: '1000', meaning: 'the number of requests a second' },
+    seconds: { value: '30', meaning: 'for how many seconds they are sent' },
+    builds: { value: '2', meaning: 'how many builds run at once meanwhile' },
+    port: { value: '19393', meaning: 'the port of the status server; the next one is that of the metrics' },
+  },
+  open: async ({ setting }) => {
+    const database = setting('database');
+    if (database === '') throw new UsageError('database: the URL of an empty PostgreSQL database');
+    const number = (name: string): number => Number(setting(name));
+    await using opened = new AsyncStack();
+    const { kubeconfig } = opened.use(await startEmbedded(), (child) => child[Symbol.asyncDispose]());
+    const pool = opened.use(new pg.Pool({ connectionString: database, max: 2 }), (each) => each.end());
+    const options = { name: workerName, kubeConfig: kubeconfig, database };
+    const worker = opened.use(await KubernetesWorker.open(options), (each) => each.close());
+    const serveOptions = {
+      workerName,
+      kubeconfig,
+      database,
+      statusPort: number('port'),
+      metricsPort: number('port') + 1,
+    };
+    const start = (): Promise<ServeChild> => ServeChild.start(serveOptions);
+    const cases = [
+      ...setting('containers')
+        .split(',')
+        .flatMap((count) => idleCases({ count: Number(count), idleSeconds: number('idle'), pool, start })),
+      ...loadCases({
+        rate: number('rate'),
+        seconds: number('seconds'),
+        builds: number('builds'),
+        worker,
+        start,
+      }),
+    ];
+    const kept = opened.keep();
+    return { cases, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
+  },
+};
+
+/** Makes the number of rows of containers what it should be. Their pods do not exist. */
+async function fill(pool: pg.Pool, count: number): Promise<void> {
+  await pool.query('delete from kubernetes_worker.containers');
+  await pool.query(
+    `insert into kubernetes_worker.containers
+       (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, pod_uid, metadata, settings)
+     select 'c-' || number, $1, 'bench', 'o-' || number, encode(sha256(('o-' || number)::bytea), 'hex'), 'created',
+       'pod-' || number, gen_random_uuid()::text, '{}', '{}'
+     from generate_series(1, $2::int) as number`,
+    [workerName, count],
+  );
+}
+
+interface IdleOptions {
+  readonly count: number;
+  readonly idleSeconds: number;
+  readonly pool: pg.Pool;
+  readonly start: () => Promise<ServeChild>;
+}
+
+/** One run measures all figures; each case returns its own. */
+function idleCases({ count, idleSeconds, pool, start }: IdleOptions): readonly BenchCase[] {
+  const measured = once(async () => {
+    await fill(pool, count);
+    await using serve = await start();
+    await sleep(settleMs);
+    const before = await serve.processorMs();
+    await sleep(idleSeconds * 1000);
+    const cpuMs = ((await serve.processorMs()) - before) / idleSeconds;
+    return { residentMiB: await serve.residentMiB(), cpuMs };
+  });
+  const what = `idle, ${String(count)} containers`;
+  return [
+    caseOf({ name: `${what}: resident memory`, unit: 'MiB' }, async () => (await measured()).residentMiB),
+    caseOf({ name: `${what}: processor time a second`, unit: 'ms' }, async () => (await measured()).cpuMs),
+  ];
+}
+
+interface LoadOptions {
+  readonly rate: number;
+  readonly seconds: number;
+  readonly builds: number;
+  readonly worker: KubernetesWorker;
+  readonly start: () => Promise<ServeChild>;
+}
+
+function loadCases({ rate, seconds, builds, worker, start }: LoadOptions): readonly BenchCase[] {
+  const measured = once(async () => {
+    await using serve = await start();
+    await sleep(settleMs);
+    const before = await serve.residentMiB();
+    const ending = new AbortController();
+    const running = Array.from({ length: builds }, () => buildUntil(worker, ending.signal));
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      load,
+      `${serve.url}/api/v1/status`,
+      String(rate),
+      String(seconds),
+    ]);
+    const grownMiB = (await serve.residentMiB()) - before;
+    ending.abort();
+    const counts = await Promise.all(running);
+    const figures = JSON.parse(stdout) as LoadFigures;
+    if (figures.failed > 0) throw new Error(`${String(figures.failed)} of ${String(figures.sent)} requests failed`);
+    return { ...figures, grownMiB, builds: counts.reduce((sum, count) => sum + count, 0) };
+  });
+  const what = `${String(rate)} requests a second for ${String(seconds)} s`;
+  return [
+    caseOf({ name: `${what}: p50`, unit: 'ms' }, async () => (await measured()).p50Ms),
+    caseOf({ name: `${what}: p99`, unit: 'ms', goal: 50 }, async () => (await measured()).p99Ms),
+    caseOf({ name: `${what}: growth of resident memory`, unit: 'MiB' }, async () => (await measured()).grownMiB),
+    {
+      ...caseOf({ name: `${what}: builds meanwhile`, unit: '' }, async () => (await measured()).builds),
+      better: 'higher',
+    },
+  ];
+}
+
+/** Runs builds of one step until the signal aborts. Returns their number. */
+async function buildUntil(worker: KubernetesWorker, signal: AbortSignal): Promise<number> {
+  let count = 0;
+  for (; !signal.aborted; count += 1) {
+    const owner = { kind: 'build', key: randomUUID() };
+    const { container } = await worker.findOrCreateContainer(owner, { image: 'busybox' });
+    const task = await container.run({ path: 'sh', args: ['-c', 'echo built'] }, {});
+    const { exitStatus } = await task.wait();
+    if (exitStatus !== 0) throw new Error(`a build ended with exit status ${String(exitStatus)}`);
+    await worker.ownerFinished(owner);
+  }
+  return count;
+}
+
+function caseOf(
+  { name, unit, goal }: { readonly name: string; readonly unit: string; readonly goal?: number },
+  ours: () => Promise<number>,
+): BenchCase {
+  return { name, unit, better: 'lower', pairs: 1, warmUps: 0, ours, ...(goal === undefined ? {} : { goal }) };
+}
+
+/** Returns a function that does the work at its first call, and returns the same result again. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => (result ??= work());
+}

@@ -1,0 +1,47 @@
+// Sends requests at a constant rate, whatever the answers take, and prints what they took as JSON.
+//   node request-load.ts URL REQUESTS_PER_SECOND SECONDS
+import { Agent, get } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** What the requests took. */
+export interface LoadFigures {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly failed: number;
+  readonly sent: number;
+}
+
+const [url = '', rate = '', seconds = ''] = process.argv.slice(2);
+const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+const total = Number(rate) * Number(seconds);
+const taken: number[] = [];
+let failed = 0;
+
+/** A request that had to wait for its turn is late by that time as well. */
+function send(dueAt: number): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (ok: boolean): void => {
+      if (ok) taken.push(performance.now() - dueAt);
+      else failed += 1;
+      resolve();
+    };
+    get(url, { agent }, (response) => {
+      response.resume();
+      response.once('end', () => end(response.statusCode === 200)).once('error', () => end(false));
+    }).once('error', () => end(false));
+  });
+}
+
+const startedAt = performance.now();
+const answers: Promise<void>[] = [];
+while (answers.length < total) {
+  const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * Number(rate)) + 1);
+  while (answers.length < due) answers.push(send(startedAt + (answers.length / Number(rate)) * 1000));
+  await sleep(1);
+}
+await Promise.all(answers);
+agent.destroy();
+taken.sort((a, b) => a - b);
+const quantile = (share: number): number => taken[Math.min(taken.length - 1, Math.floor(taken.length * share))] ?? NaN;
+const figures: LoadFigures = { p50Ms: quantile(0.5), p99Ms: quantile(0.99), failed, sent: total };
+process.stdout.write(JSON.stringify(figures));
