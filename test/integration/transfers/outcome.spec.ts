@@ -126,7 +126,13 @@ describe('the outcome of a transfer', function () {
     it('its end after all bytes were received and before they were read, loses no byte', async () => {
       const { readable } = await rig.client().send({ volume: 'down' });
       const exec = await rig.api.exec(0);
-      await until('all bytes were sent', async () => exec.bytesFromPod > 900_000);
+      // The result follows the last bytes.
+      let seen = 0;
+      await until('all bytes and the result were sent', () => {
+        const before = seen;
+        seen = exec.bytesFromPod;
+        return seen > 900_000 && seen === before;
+      });
       expect(readable.readableEnded).to.equal(false);
       exec.kill();
       await exec.over;
