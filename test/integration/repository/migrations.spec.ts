@@ -26,6 +26,7 @@ const migrationLock = '5429795880494974290';
 function undoChecksums(schema: string): readonly string[] {
   return [
     `drop index "${schema}".volumes_by_worker_and_time`,
+    `drop index "${schema}".volumes_by_worker_and_rare_state`,
     `alter table "${schema}".volumes drop column archive_id, drop column archive, drop column archive_ready_at,
        drop column unsaved_at`,
     `drop table "${schema}".archives`,

@@ -20,5 +20,5 @@ export const checksums: Readonly<Record<string, string>> = {
   '0014-reservations': '9ff9300181d12863484f52596cb1c00631ea47404f452651161f5adf1fce47f1',
   '0015-migration-checksums': '2bc7237db88be0843c496421d424e692aa3c29ea3f844f49c85939f5cc2f3328',
   '0016-archives': '41d2e5d81fc36951fe7d3e67414eec0523a437bc479db826c2826683683d3d88',
-  '0017-volume-lists': 'b48175a007f21b345a9e4d1030a677f903cbce6af18c2b976169b6b8c230961b',
+  '0017-volume-lists': 'faea7c3947ec8ee1d4b9d4611dfa1a520560ffaa091750d79b00f7d6cd5d491f',
 };
