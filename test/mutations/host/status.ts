@@ -46,7 +46,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the API is open on an exposed address',
     file: 'src/service/status/access/access-control.ts',
-    find: 'if (!isLoopback) throw',
+    find: 'if (!isLocal) throw',
     replace: 'if (host === "none") throw',
     killedBy: access,
   },
