@@ -1,20 +1,26 @@
-import { isKubernetesWorkerError, type Worker, type WorkerInfo } from '../../../index.ts';
+import type { WorkerInfo } from '../../../index.ts';
 import { json, type Reply, type Route, type StatusRequest } from '../http/request.ts';
 import { fieldsOf } from '../query.ts';
 import type { StatusContext } from './context.ts';
 import { checkView } from './probe-routes.ts';
+import { RecentInfo } from './recent-info.ts';
 
 export function statusRoutes(context: StatusContext): readonly Route[] {
-  const handler = async (request: StatusRequest): Promise<Reply> => await show(context, request);
+  const recent = new RecentInfo(() => context.uptimeMs());
+  const handler = async (request: StatusRequest): Promise<Reply> => await show(context, recent, request);
   return ['/api/v1/status', '/status'].map((path) => ({ path, access: 'guarded', handler }));
 }
 
 /** Answers also before the worker is open, and while the database does not answer. */
-async function show({ health, version, uptimeMs }: StatusContext, { query, signal }: StatusRequest): Promise<Reply> {
+async function show(
+  { health, version, uptimeMs }: StatusContext,
+  recent: RecentInfo,
+  { query }: StatusRequest,
+): Promise<Reply> {
   fieldsOf(query, []);
   const { phase, startedAt, worker } = health;
   const { checks } = health.probe('readyz');
-  const { info, error } = await infoOf(worker, signal);
+  const { info, error } = await recent.of(worker);
   const failed = checks.filter(({ ok }) => !ok).map(({ name }) => name);
   const reasons = error === null ? failed : [...new Set([...failed, 'worker'])];
   return json({
@@ -27,21 +33,6 @@ async function show({ health, version, uptimeMs }: StatusContext, { query, signa
     worker: info === undefined ? null : workerView(info),
     workerError: error,
   });
-}
-
-interface FoundInfo {
-  readonly info: WorkerInfo | undefined;
-  readonly error: object | null;
-}
-
-async function infoOf(worker: Worker | undefined, signal: AbortSignal): Promise<FoundInfo> {
-  if (worker === undefined) return { info: undefined, error: null };
-  try {
-    return { info: await worker.info({ signal }), error: null };
-  } catch (error) {
-    if (!isKubernetesWorkerError(error)) throw error;
-    return { info: undefined, error: { code: error.code, message: error.message } };
-  }
 }
 
 function workerView({ name, state, activeContainers, activeVolumes, ...times }: WorkerInfo): object {
