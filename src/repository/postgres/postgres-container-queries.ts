@@ -16,15 +16,15 @@ import { checkHandles } from './delete-all.ts';
 import { destroyableSearch } from './destroyable-containers.ts';
 import { dueRows } from './due-rows.ts';
 import { ownerDigest } from './input.ts';
-import { decodeCursor, encodeCursor, type RowPlace } from './page-cursor.ts';
+import { pageOf, pageTerms, rowsAfter } from './page.ts';
 import { jsonText, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { created, type StatementBuilder, type Tables } from './tables.ts';
 import { findUnknown, knownHandles, knownWorkers } from './unknown-names.ts';
 import { countUsage, toUsageGroup } from './usage.ts';
 
-const defaultLimit = 100;
-const maxLimit = 1000;
+/** The most names that one call looks for. */
+const maxNames = 1000;
 
 /** Why the reaper deletes a row in this state. A created container is not among them. */
 const reapReasons = {
@@ -83,9 +83,8 @@ export class PostgresContainerQueries implements ContainerQueries {
   }
 
   async list(workerName: string, query: ContainerQuery, options: AbortOptions = {}): Promise<ContainerPage> {
-    const { limit = defaultLimit } = query;
-    checkQuery(query, limit);
-    const after = query.after === undefined ? undefined : decodeCursor('after', query.after);
+    const { limit, after } = pageTerms(query);
+    checkQuery(query);
     const rows = await this.#runner.rows(
       this.#statements
         .with('page', (db) =>
@@ -94,7 +93,7 @@ export class PostgresContainerQueries implements ContainerQueries {
             .select(['id', 'handle', 'owner_kind', 'owner_key', 'state', 'pod_name', 'pod_uid'])
             .select(['metadata', 'created_at', 'keep_until'])
             .where('worker_name', '=', workerName)
-            .where((eb) => eb.and([...matching(eb, query), ...following(eb, after)]))
+            .where((eb) => eb.and([...matching(eb, query), ...rowsAfter('containers', after)]))
             .orderBy('created_at')
             .orderBy('id')
             // One more than the page has, to find out whether another page follows.
@@ -106,12 +105,9 @@ export class PostgresContainerQueries implements ContainerQueries {
         .orderBy('id'),
       options,
     );
-    const page = rows.slice(0, limit).map(({ row }) => parse(row));
-    const last = rows.length > limit ? page.at(-1) : undefined;
-    return {
-      containers: page.map(toContainerInfo),
-      ...(last === undefined ? {} : { next: encodeCursor({ createdAt: last.created_at, id: last.id }) }),
-    };
+    const found = rows.map(({ row }) => parse(row));
+    const { page, next } = pageOf(found, limit, (row) => row);
+    return { containers: page.map(toContainerInfo), ...next };
   }
 
   async processResults(handle: string, options: AbortOptions = {}): Promise<readonly StoredProcess[]> {
@@ -170,7 +166,7 @@ export class PostgresContainerQueries implements ContainerQueries {
 
   async unknownWorkers(names: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {
     if (names.length === 0) return [];
-    if (names.length > maxLimit) throw new InvalidSpecError('names', `must have at most ${maxLimit} entries`);
+    if (names.length > maxNames) throw new InvalidSpecError('names', `must have at most ${maxNames} entries`);
     for (const name of names) checkStorable('names', name);
     return await findUnknown(this.#runner, knownWorkers(this.#statements, names), names, options);
   }
@@ -196,20 +192,12 @@ function matching(
   ];
 }
 
-function following(eb: Containers, after: RowPlace | undefined): Expression<SqlBool>[] {
-  if (after === undefined) return [];
-  const place = eb.tuple(time(eb, after.createdAt), eb.cast<`${number}`>(eb.val(after.id), 'bigint'));
-  return [eb(eb.refTuple('created_at', 'id'), '>', place)];
-}
-
 function time(eb: Containers, text: string): Expression<Date> {
   return eb.cast<Date>(eb.val(text), 'timestamptz');
 }
 
 /** @throws InvalidSpecError */
-function checkQuery({ handle, ownerKind }: ContainerQuery, limit: number): void {
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxLimit)
-    throw new InvalidSpecError('limit', `must be a whole number from 1 to ${maxLimit}`);
+function checkQuery({ handle, ownerKind }: ContainerQuery): void {
   if (handle !== undefined) checkText('handle', handle, 253);
   if (ownerKind !== undefined) checkText('ownerKind', ownerKind, 63);
 }

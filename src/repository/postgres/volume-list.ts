@@ -1,13 +1,9 @@
-import { InvalidSpecError } from '../../errors/caller.ts';
 import type { VolumeInfo, VolumePage, VolumeQuery } from '../../runtime/volume-query.ts';
 import { checkText } from '../field-checks.ts';
-import { decodeCursor, encodeCursor } from './page-cursor.ts';
+import { pageOf, pageTerms, rowsAfter } from './page.ts';
 import { jsonText, parse, toVolume, type VolumeRow } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import type { StatementBuilder } from './tables.ts';
-
-const defaultLimit = 100;
-const maxLimit = 1000;
 
 /**
  * Returns a page of a worker's volumes, in one statement.
@@ -17,13 +13,11 @@ const maxLimit = 1000;
 export async function listVolumes(
   { runner, statements }: { readonly runner: StatementRunner; readonly statements: StatementBuilder },
   workerName: string,
-  { containerHandle, kind, state, after: cursor, limit = defaultLimit }: VolumeQuery,
+  { containerHandle, kind, state, ...paging }: VolumeQuery,
   signal: AbortSignal | undefined,
 ): Promise<VolumePage> {
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxLimit)
-    throw new InvalidSpecError('limit', `must be a whole number from 1 to ${maxLimit}`);
+  const { limit, after } = pageTerms(paging);
   if (containerHandle !== undefined) checkText('containerHandle', containerHandle, 253);
-  const after = cursor === undefined ? undefined : decodeCursor('after', cursor);
   const rows = await runner.rows(
     statements
       .selectFrom('volumes')
@@ -35,18 +29,7 @@ export async function listVolumes(
         eb.and([
           ...(kind === undefined ? [] : [eb('volumes.kind', '=', kind)]),
           ...(state === undefined ? [] : [eb('volumes.state', '=', state)]),
-          ...(after === undefined
-            ? []
-            : [
-                eb(
-                  eb.refTuple('volumes.created_at', 'volumes.id'),
-                  '>',
-                  eb.tuple(
-                    eb.cast<Date>(eb.val(after.createdAt), 'timestamptz'),
-                    eb.cast<`${number}`>(eb.val(after.id), 'bigint'),
-                  ),
-                ),
-              ]),
+          ...rowsAfter('volumes', after),
         ]),
       )
       .orderBy('volumes.created_at')
@@ -55,12 +38,9 @@ export async function listVolumes(
       .limit(limit + 1),
     { signal },
   );
-  const page = rows.slice(0, limit).map(({ row, container_handle: container }) => ({ row: parse(row), container }));
-  const last = rows.length > limit ? page.at(-1)?.row : undefined;
-  return {
-    volumes: page.map(({ row, container }) => toVolumeInfo(row, container ?? undefined)),
-    ...(last === undefined ? {} : { next: encodeCursor({ createdAt: last.created_at, id: last.id }) }),
-  };
+  const found = rows.map(({ row, container_handle: container }) => ({ row: parse(row), container }));
+  const { page, next } = pageOf(found, limit, ({ row }) => row);
+  return { volumes: page.map(({ row, container }) => toVolumeInfo(row, container ?? undefined)), ...next };
 }
 
 function toVolumeInfo(row: VolumeRow, container: string | undefined): VolumeInfo {
