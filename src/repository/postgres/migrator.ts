@@ -58,13 +58,14 @@ export class SchemaMigrator {
   /**
    * Runs the missing migrations in one transaction: all of them or none. Any number of programs may
    * do so at the same time. If none is missing, it only reads and needs no right to create
-   * anything.
+   * anything. Returns the migrations that were missing.
    *
    * @throws SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
    */
-  async migrate(options: AbortOptions = {}): Promise<void> {
-    if ((await this.missing(options)).length === 0) return;
-    await untilAborted(this.#migrate(), options.signal);
+  async migrate(options: AbortOptions = {}): Promise<readonly string[]> {
+    const missing = await this.missing(options);
+    if (missing.length > 0) await untilAborted(this.#migrate(), options.signal);
+    return missing;
   }
 
   /**

@@ -89,9 +89,7 @@ export async function migrateSchema(database: Database, options: MigrateSchemaOp
   try {
     const runner = new StatementRunner({ db: connection.db, clock: systemClock() });
     const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
-    const missing = await migrator.missing({ signal });
-    if (!check && missing.length > 0) await migrator.migrate({ signal });
-    return missing;
+    return await (check ? migrator.missing({ signal }) : migrator.migrate({ signal }));
   } finally {
     await connection.close();
   }
