@@ -1,4 +1,4 @@
-import { imageSettings } from './images/image-settings.ts';
+import { type ImageSettings, imageSettings } from './images/image-settings.ts';
 import { checkShape } from './validation/shape.ts';
 import { workerOptions } from './validation/worker-shapes.ts';
 import { checkOptions, defaultVolumeImage, type KubernetesWorkerOptions } from './worker-options.ts';
@@ -18,7 +18,16 @@ import { checkOptions, defaultVolumeImage, type KubernetesWorkerOptions } from '
  * @public
  */
 export function checkWorkerOptions(options: KubernetesWorkerOptions): void {
+  checkedImages(options);
+}
+
+/**
+ * Checks options, and returns the settings of images that were read for that.
+ *
+ * @throws InvalidSpecError
+ */
+export function checkedImages(options: KubernetesWorkerOptions): ImageSettings {
   checkShape('options', workerOptions, options);
   checkOptions(options);
-  imageSettings(options.images ?? {}, options.volumeImage ?? defaultVolumeImage);
+  return imageSettings(options.images ?? {}, options.volumeImage ?? defaultVolumeImage);
 }

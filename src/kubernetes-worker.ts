@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import type { AgentClientOptions } from './agent-client/agent-client.ts';
 import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
+import { checkedImages } from './check-worker-options.ts';
 import { checkWorker } from './checks/check-worker.ts';
 import { probeWorker } from './checks/probe-worker.ts';
 import { Reaper } from './controllers/reaper.ts';
@@ -9,7 +10,7 @@ import { EventHub } from './events/event-hub.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
 import { execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
 import { messageBufferBytes } from './exec/stdin-frames.ts';
-import { type ImageSettings, imageSettings } from './images/image-settings.ts';
+import type { ImageSettings } from './images/image-settings.ts';
 import { hostMask } from './internal/host-mask.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';
@@ -41,21 +42,13 @@ import { apiMetrics, quotaMetrics, watchMetrics } from './telemetry/cluster-metr
 import { OpenTelemetryTracing } from './telemetry/open-telemetry-tracing.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
 import { upkeepMetrics } from './telemetry/upkeep-metrics.ts';
-import { checkShape } from './validation/shape.ts';
-import { workerOptions } from './validation/worker-shapes.ts';
 import { PodWorker } from './worker/pod-worker.ts';
 import { OpenStreams } from './worker/retention/open-streams.ts';
 import { composeCaches } from './worker-caches.ts';
 import { Controllers } from './worker-controllers.ts';
 import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
-import {
-  checkOptions,
-  defaultVolumeImage,
-  type KubernetesWorkerOptions,
-  keepingOf,
-  withDefaults,
-} from './worker-options.ts';
+import { type KubernetesWorkerOptions, keepingOf, withDefaults } from './worker-options.ts';
 import { composeRegistrar } from './worker-registrar.ts';
 import { composeStores } from './worker-stores.ts';
 import { temporaryVolumes } from './worker-volumes.ts';
@@ -150,9 +143,7 @@ async function openUnchecked(
 
 /** @throws InvalidSpecError */
 async function readOptions(options: KubernetesWorkerOptions): Promise<Pick<Foundations, 'cluster' | 'images'>> {
-  checkShape('options', workerOptions, options);
-  checkOptions(options);
-  const images = imageSettings(options.images ?? {}, options.volumeImage ?? defaultVolumeImage);
+  const images = checkedImages(options);
   await checkAgentBinary(options.agentBinary, options.architecture);
   const { kubeConfig, namespace } = options;
   return { cluster: await ClientNodeCluster.fromConfig({ kubeConfig, namespace, observe: apiMetrics() }), images };
