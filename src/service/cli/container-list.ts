@@ -1,4 +1,5 @@
 import type { Container, ContainerInfo, ContainerQuery, KubernetesWorker, ProcessInfo } from '../../index.ts';
+import { eachOf } from '../each-of.ts';
 
 /** A container, and what its pod has reported. */
 export interface ListedContainer extends ContainerInfo {
@@ -10,8 +11,6 @@ export interface ListedContainer extends ContainerInfo {
   readonly problem?: string | undefined;
 }
 
-/** How many pods are examined at once. */
-const concurrency = 8;
 const pageSize = 500;
 
 /** Yields every page of the containers that match. */
@@ -34,13 +33,7 @@ export async function examineAll(
   containers: readonly ContainerInfo[],
   signal: AbortSignal,
 ): Promise<readonly ListedContainer[]> {
-  const examined: ListedContainer[] = [];
-  const waiting = containers.entries();
-  const work = async (): Promise<void> => {
-    for (const [index, info] of waiting) examined[index] = await examine(worker, info, signal);
-  };
-  await Promise.all(Array.from({ length: concurrency }, work));
-  return examined;
+  return await eachOf(containers, async (info) => await examine(worker, info, signal));
 }
 
 async function examine(

@@ -6,6 +6,7 @@ import {
   type ProcessOutcome,
   type Worker,
 } from '../../../index.ts';
+import { eachOf } from '../../each-of.ts';
 import { HttpError } from '../http/http-error.ts';
 import { json, type Reply, type Route, type StatusRequest } from '../http/request.ts';
 import { fieldsOf, handleOf, pageLimit } from '../query.ts';
@@ -16,8 +17,7 @@ import { TaskLogs } from './task-logs.ts';
 /** How many containers a page covers: each needs a call to its pod. */
 const defaultContainers = 20;
 const maxContainers = 100;
-/** How many pods are asked at once, and for how long each. */
-const maxCalls = 8;
+/** How long a pod may take to answer. */
 const podTimeoutMs = 5_000;
 
 export function taskRoutes(context: StatusContext): readonly Route[] {
@@ -63,20 +63,6 @@ async function listTasks(context: StatusContext, { query, signal }: StatusReques
   const found = await eachOf(containers, async (info) => await tasksOf(worker, info, signal));
   const [tasks, unavailable] = [found.flatMap((each) => each.tasks), found.flatMap((each) => each.unavailable)];
   return json({ tasks, unavailable, next: next ?? null });
-}
-
-/** Runs a call for each item, a limited number at once, and returns the results in the order of the items. */
-async function eachOf<Item, Result>(
-  items: readonly Item[],
-  call: (item: Item) => Promise<Result>,
-): Promise<readonly Result[]> {
-  const results: Result[] = [];
-  const entries = items.entries();
-  const run = async (): Promise<void> => {
-    for (const [index, item] of entries) results[index] = await call(item);
-  };
-  await Promise.all(Array.from({ length: maxCalls }, run));
-  return results;
 }
 
 async function tasksOf(worker: Worker, info: ContainerInfo, signal: AbortSignal): Promise<TasksOfContainer> {
