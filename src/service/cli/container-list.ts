@@ -1,5 +1,6 @@
 import type { Container, ContainerInfo, ContainerQuery, KubernetesWorker, ProcessInfo } from '../../index.ts';
 import { eachOf } from '../each-of.ts';
+import { messageOf } from '../error-facts.ts';
 
 /** A container, and what its pod has reported. */
 export interface ListedContainer extends ContainerInfo {
@@ -47,7 +48,7 @@ async function examine(
     return container === undefined ? info : { ...info, ...(await podFacts(container, signal)) };
   } catch (error) {
     signal.throwIfAborted();
-    return { ...info, problem: error instanceof Error ? error.message : String(error) };
+    return { ...info, problem: messageOf(error) };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Container, KubernetesWorker } from '../../index.ts';
+import type { Container, Worker } from '../../index.ts';
 import { CliError } from './cli-error.ts';
 import { ExitCode } from './exit-code.ts';
 
@@ -8,13 +8,13 @@ import { ExitCode } from './exit-code.ts';
  * @throws CliError if there is none
  */
 export async function findContainer(
-  worker: Pick<KubernetesWorker, 'lookupContainer'>,
+  worker: Pick<Worker, 'lookupContainer'>,
   handle: string,
   signal: AbortSignal,
 ): Promise<Container> {
   const container = await worker.lookupContainer(handle, { signal });
   if (container !== undefined) return container;
-  throw new CliError(`container ${handle} does not exist, or its owner has finished`, ExitCode.Failure, {
+  throw new CliError(`there is no container ${handle}, or its owner has finished`, ExitCode.Failure, {
     advice: 'list the containers: kubernetes-worker ps',
   });
 }

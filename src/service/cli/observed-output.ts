@@ -1,4 +1,5 @@
 import type { Container, OutputChunk, ProcessPosition } from '../../index.ts';
+import { messageOf } from '../error-facts.ts';
 
 /** The output of a process to read. */
 export interface ObservedOutput {
@@ -85,8 +86,4 @@ class Reader {
     const { stdoutBytes, stderrBytes } = this.#position;
     if (stdoutBytes >= this.#end.stdoutBytes && stderrBytes >= this.#end.stderrBytes) this.#done.resolve(undefined);
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

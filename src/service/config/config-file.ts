@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Pair, parseDocument, type YAMLError } from 'yaml';
 
+import { codeOf } from '../error-facts.ts';
 import { ConfigError, type ConfigIssue } from './config-error.ts';
 import type { Origin } from './origin.ts';
 import type { PathPart } from './schema-issues.ts';
@@ -41,13 +42,8 @@ async function readText(path: string): Promise<string> {
     return await file.readFile('utf8');
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw fail(`cannot be read (${codeOf(error)})`);
+    throw fail(`cannot be read (${codeOf(error) ?? 'unknown error'})`);
   }
-}
-
-/** Returns the code of an error of the file system, such as `ENOENT`. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
 }
 
 /** @throws ConfigError if the text is not a YAML document that holds keys */

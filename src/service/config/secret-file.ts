@@ -1,7 +1,6 @@
 import { open } from 'node:fs/promises';
-
+import { codeOf } from '../error-facts.ts';
 import { ConfigError } from './config-error.ts';
-import { codeOf } from './config-file.ts';
 
 /** The maximum size of a file with a secret. */
 const maxBytes = 65_536;
@@ -28,6 +27,6 @@ async function textOf(file: string, fail: (problem: string) => ConfigError): Pro
     return await handle.readFile('utf8');
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw fail(`cannot be read (${codeOf(error)})`);
+    throw fail(`cannot be read (${codeOf(error) ?? 'unknown error'})`);
   }
 }

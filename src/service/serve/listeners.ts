@@ -1,4 +1,5 @@
 import type { Logger } from '../../index.ts';
+import { codeOf } from '../error-facts.ts';
 
 /** A server of the daemon that listens. */
 export interface Listener {
@@ -56,13 +57,9 @@ async function start({ name, section, host, port, start: begin }: ListenerPlan):
   try {
     return await begin();
   } catch (error) {
-    const reason = reasons[codeOf(error)];
+    const reason = reasons[codeOf(error) ?? ''];
     if (reason === undefined) throw error;
     const advice = `set ${section}.host or ${section}.port to an address that is free`;
     throw new ListenError(`${name} cannot listen on ${host}, port ${port}: ${reason}; ${advice}`, { cause: error });
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

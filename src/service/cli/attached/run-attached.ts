@@ -35,7 +35,7 @@ export async function runAttached(
   try {
     return await (hasTty && hasStdin ? withRawMode(context, attached) : attached());
   } finally {
-    // What nobody reads any more must not keep the process running.
+    // An open stdin without a reader would keep the process running.
     if (hasStdin) stdin.destroy();
   }
 }

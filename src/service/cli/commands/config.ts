@@ -19,7 +19,7 @@ function validateCommand(context: CliContext, setExitCode: SetExitCode): Command
   return configurable(new Command('validate'))
     .description('Check the configuration, with the variables and flags that are set. Reads no secrets.')
     .argument('[file]', 'The file with the configuration, instead of that of --config.')
-    .option('--json', 'Prints the problems as JSON.')
+    .option('--json', 'Print the problems as JSON.')
     .action(async (file: string | undefined, { json = false }: { readonly json?: boolean }, command: Command) => {
       if (file !== undefined) command.setOptionValue('config', file);
       const issues = await issuesOf(command, context);
@@ -51,8 +51,8 @@ interface PrintOptions {
 function printCommand(context: CliContext): Command {
   return configurable(new Command('print'))
     .description('Print the values of all keys as YAML. Secrets are masked.')
-    .option('--show-origin', 'Prints the source of each value, too.')
-    .option('--json', 'Prints JSON.')
+    .option('--show-origin', 'Print the source of each value, too.')
+    .option('--json', 'Print JSON.')
     .action(async ({ json = false, showOrigin = false }: PrintOptions, command: Command) => {
       const loaded = await configOf(command, context);
       const { printableOrigins, printableTree, printYaml } = await import('../../config/print-config.ts');

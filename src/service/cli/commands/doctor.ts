@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 
 import type { CheckFinding } from '../../../index.ts';
+import { codeOf } from '../../error-facts.ts';
 import type { CliContext, DefineCommand } from '../cli-context.ts';
 import { ExitCode } from '../exit-code.ts';
 import { print, printJson } from '../output.ts';
@@ -48,10 +49,6 @@ function exitCodeOf(findings: readonly CheckFinding[]): number {
 
 function jsonOf({ error, ...finding }: CheckFinding): object {
   return { ...finding, code: codeOf(error) };
-}
-
-function codeOf(error: Error | undefined): unknown {
-  return error !== undefined && 'code' in error ? error.code : undefined;
 }
 
 const colours = { ok: 32, warning: 33, failure: 31, skipped: 2 } as const;

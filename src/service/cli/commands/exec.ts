@@ -27,7 +27,7 @@ export function execCommand(context: CliContext, setExitCode: SetExitCode): Comm
   return configurable(command).action(async (handle: string, argv: readonly string[], options: ExecOptions) => {
     const [{ runAttached }, { findContainer }] = await Promise.all([
       import('../attached/run-attached.ts'),
-      import('../copy/remote.ts'),
+      import('../find-container.ts'),
     ]);
     const [path = '', ...args] = argv;
     const {
@@ -38,7 +38,7 @@ export function execCommand(context: CliContext, setExitCode: SetExitCode): Comm
     } = options;
     const env = checkEnvironment(options.env ?? []);
     await withWorker(command, context, async (worker) => {
-      const container = await findContainer(worker, handle, { signal: context.signal });
+      const container = await findContainer(worker, handle, context.signal);
       const spec = { path, args, env, user, dir, hijack: true };
       const { exitStatus } = await runAttached(container, spec, { stdin, tty }, context);
       setExitCode(exitStatus);

@@ -40,16 +40,16 @@ export async function copy(
     withProgress(stderr, { totalBytes, isQuiet }, work);
   if (!isRemote(from)) {
     if (!isRemote(to)) throw new TypeError('one end is a volume');
-    const target = await findRemote(worker, to, { signal });
+    const target = await findRemote(worker, to, signal);
     const skipped = (path: string): void => void stderr.write(`left out, because it is not a file: ${path}\n`);
     const source = await uploadSource(from, target.path, { stdin, skipped });
     return await shown(source.totalBytes, (progress) => upload(source, target, progress, signal));
   }
-  const source = await findRemote(worker, from, { signal });
+  const source = await findRemote(worker, from, signal);
   const { sizeBytes } = source.path === '' ? await source.volume.status({ signal }) : { sizeBytes: undefined };
   if (!isRemote(to))
     return await shown(sizeBytes, (progress) => download(source, to, { stdout, force, progress, signal }));
-  const target = await findRemote(worker, to, { signal });
+  const target = await findRemote(worker, to, signal);
   return await shown(sizeBytes, async (progress) => {
     const open = async (): Promise<AsyncGenerator<Uint8Array>> => {
       progress.restart();

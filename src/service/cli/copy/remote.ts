@@ -1,6 +1,7 @@
-import type { AbortOptions, Volume, Worker } from '../../../index.ts';
+import type { Volume, Worker } from '../../../index.ts';
 import { CliError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
+import { findContainer } from '../find-container.ts';
 import { mountOf, type RemotePlace } from './place.ts';
 
 /** A path in a volume. */
@@ -14,14 +15,14 @@ export interface Remote {
 export async function findRemote(
   worker: Pick<Worker, 'lookupContainer' | 'lookupVolume'>,
   { kind, handle, path }: RemotePlace,
-  options: AbortOptions,
+  signal: AbortSignal,
 ): Promise<Remote> {
   if (kind === 'volume') {
-    const volume = await worker.lookupVolume(handle, options);
+    const volume = await worker.lookupVolume(handle, { signal });
     if (volume === undefined) throw new CliError(`there is no volume ${handle}`, ExitCode.Failure);
     return { volume, path: path.replace(/^\/+/, '') };
   }
-  const mounts = await (await findContainer(worker, handle, options)).mounts(options);
+  const mounts = await (await findContainer(worker, handle, signal)).mounts({ signal });
   const found = mountOf(mounts, path);
   if (found === undefined)
     throw new CliError(`${path} of container ${handle} is in no volume`, ExitCode.Failure, {
@@ -31,16 +32,4 @@ export async function findRemote(
           : `its volumes: ${mounts.map(({ mountPath }) => mountPath).join(', ')}`,
     });
   return { volume: found.mount.volume, path: found.path };
-}
-
-/** @throws CliError if the container does not exist */
-export async function findContainer(
-  worker: Pick<Worker, 'lookupContainer'>,
-  handle: string,
-  options: AbortOptions,
-): Promise<NonNullable<Awaited<ReturnType<Worker['lookupContainer']>>>> {
-  const container = await worker.lookupContainer(handle, options);
-  if (container !== undefined) return container;
-  const advice = 'to list the containers: kubernetes-worker ps';
-  throw new CliError(`there is no container ${handle}`, ExitCode.Failure, { advice });
 }

@@ -4,6 +4,7 @@ import { basename, posix } from 'node:path';
 import type { Readable } from 'node:stream';
 
 import type { Encoding, StreamSource } from '../../../index.ts';
+import { messageOf } from '../../error-facts.ts';
 import { CliError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
 import { packedSize, packFolder } from '../folder/pack-folder.ts';
@@ -73,8 +74,4 @@ function fileTarget(path: string, to: string): { readonly path: string; readonly
   if (to === '' || to.endsWith('/')) return { path: to, name: basename(path) };
   const folder = posix.dirname(to);
   return { path: folder === '.' ? '' : folder, name: posix.basename(to) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 import { chmod, constants, link, lstat, lutimes, mkdir, open, symlink, utimes } from 'node:fs/promises';
 
+import { codeOf } from '../../error-facts.ts';
 import { ArchiveError, type ReadEntry, readTar, shown } from './read-tar.ts';
 import type { TarEntry } from './tar-entry.ts';
 
@@ -143,10 +144,6 @@ function partsOf(name: string): string[] {
 
 function secondsOf({ mtimeNs }: TarEntry): number {
   return Number(mtimeNs) / 1e9;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function absent(): false {
