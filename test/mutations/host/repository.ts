@@ -15,14 +15,14 @@ const recordPodGuard = `.set({ pod_uid: podUid, updated_at: now() })
 export const mutants: readonly Mutant[] = [
   {
     name: 'a page ends among containers of one time, and skips the rest of them',
-    file: queries,
-    find: "eb(eb.refTuple('created_at', 'id'), '>', place)",
-    replace: "eb.and([eb('created_at', '>', time(eb, after.createdAt)), eb(place, '=', place)])",
+    file: 'src/repository/postgres/page.ts',
+    find: "eb(eb.refTuple(`${table}.created_at`, `${table}.id`), '>', place)",
+    replace: "eb.and([eb(`${table}.created_at`, '>', createdAt), eb(place, '=', place)])",
     killedBy: rows('a list of containers'),
   },
   {
     name: 'the last page has a cursor',
-    file: queries,
+    file: 'src/repository/postgres/page.ts',
     find: 'rows.length > limit ? page.at(-1) : undefined',
     replace: 'page.at(-1)',
     killedBy: rows('a list of containers'),

@@ -73,7 +73,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'all pods of a page are asked at once',
-    file: 'src/service/status/routes/task-routes.ts',
+    file: 'src/service/each-of.ts',
     find: 'const maxCalls = 8;',
     replace: 'const maxCalls = 100;',
     killedBy: api,
