@@ -106,25 +106,4 @@ export const mutants: readonly Mutant[] = [
     replace: 'void request;',
     killedBy: { specs: [socket], grep: 'ends streams' },
   },
-  {
-    name: 'an observer frees output',
-    file: 'src/worker/process-attachments.ts',
-    find: 'if (this.#options.observe === true) return;',
-    replace: '',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when it is observed' },
-  },
-  {
-    name: 'an observer stops the command on a full disk',
-    file: 'src/worker/process-attachments.ts',
-    find: 'if (isFull && this.#options.observe !== true)',
-    replace: 'if (isFull)',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when it is observed' },
-  },
-  {
-    name: 'an observer stores a result',
-    file: 'src/worker/pod-process.ts',
-    find: 'if (source.observe === true) return this.#resultOf(result, ends);',
-    replace: '',
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when it is observed' },
-  },
 ];

@@ -547,4 +547,11 @@ export const mutants: readonly Mutant[] = [
     replace: '',
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'returns its result, and stores nothing' },
   },
+  {
+    name: 'an observer stops the command on a full disk',
+    file: 'src/worker/process-attachments.ts',
+    find: 'if (isFull && this.#options.observe !== true)',
+    replace: 'if (isFull)',
+    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'acknowledges no output' },
+  },
 ];
