@@ -1,5 +1,6 @@
 import type { Logger } from '../../index.ts';
 import { isLoopback } from '../config/loopback.ts';
+import type { MetricsSection, StatusSection } from '../config/sections/service.ts';
 import type { ServiceHealth } from '../serve/service-state.ts';
 import { metricsContentType } from '../telemetry/telemetry.ts';
 import { bearerToken, withoutToken } from './access/access-control.ts';
@@ -10,26 +11,8 @@ import { HttpServer } from './http/http-server.ts';
 import type { Authorize, Reply } from './http/request.ts';
 import { statusServerRoutes } from './routes/routes.ts';
 
-/** The section `status` of the configuration. */
-export interface StatusServerConfig {
-  /** The address to listen on. */
-  readonly host: string;
-  /** The port to listen on; 0 for any that is free. */
-  readonly port: number;
-  /**
-   * Who may use the API; probes are open. `none`: every program of this machine, and no client where
-   * the address is not loopback. `token`: a token of `tokenFile`. `tokenReview`: a user of the cluster who
-   * may get `pods/log` in the worker's namespace.
-   */
-  readonly auth: 'none' | 'token' | 'tokenReview';
-  /** Required for `token`. */
-  readonly tokenFile?: string | undefined;
-  /** Whether `none` accepts every request on an address that is not loopback. @defaultValue false */
-  readonly allowUnauthenticated?: boolean | undefined;
-}
-
 export interface StatusServerOptions {
-  readonly config: StatusServerConfig;
+  readonly config: StatusSection;
   readonly health: ServiceHealth;
   /** The version of the package. */
   readonly version: string;
@@ -56,14 +39,8 @@ export async function startStatusServer(options: StatusServerOptions): Promise<H
   });
 }
 
-/** The section `metrics` of the configuration. */
-export interface MetricsServerConfig {
-  readonly host: string;
-  readonly port: number;
-}
-
 export interface MetricsServerOptions {
-  readonly config: MetricsServerConfig;
+  readonly config: MetricsSection;
   /** Returns the metrics in the text format of Prometheus. */
   readonly metricsText: () => Promise<string>;
   readonly logger: Pick<Logger, 'warn'>;
@@ -93,7 +70,7 @@ export async function startMetricsServer({
 }
 
 function authorizeBy({ config, health, logger }: StatusServerOptions): Authorize {
-  const { auth, host, tokenFile, allowUnauthenticated = false } = config;
+  const { auth, host, tokenFile, allowUnauthenticated } = config;
   if (auth === 'none') return isLoopback(host) || !allowUnauthenticated ? withoutToken(host) : async () => {};
   if (auth === 'tokenReview') {
     const reviews = new TokenReviews({ worker: () => health.worker, logger });

@@ -1,22 +1,12 @@
-/** The part of the service's configuration that `startTelemetry` reads. */
-export interface TelemetryConfig {
-  readonly worker: { readonly name: string; readonly namespace?: string | undefined };
-  readonly telemetry: {
-    readonly otlp: {
-      /** The base URL of an OTLP receiver. Spans and metrics are exported only with it. */
-      readonly endpoint?: string | undefined;
-      /** A file with one `name: value` header a line, read before each export. */
-      readonly headersFile?: string | undefined;
-    };
-    /** Whether spans are exported. @defaultValue true */
-    readonly traces?: boolean | undefined;
-  };
-}
+import type { ServiceConfig } from '../config/config.ts';
 
-/** The levels of the log, from the most to the least detailed. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** The part of the service's configuration that `startTelemetry` reads. */
+export interface TelemetryConfig extends Pick<ServiceConfig, 'telemetry'> {
+  readonly worker: Pick<ServiceConfig['worker'], 'name' | 'namespace'>;
+}
 
 /** The part of the service's configuration that `serviceLogger` reads. */
-export interface LoggingConfig {
-  readonly logging: { readonly level: LogLevel; readonly format: 'json' | 'text' };
-}
+export type LoggingConfig = Pick<ServiceConfig, 'logging'>;
+
+/** The levels of the log, from the most to the least detailed. */
+export type LogLevel = ServiceConfig['logging']['level'];

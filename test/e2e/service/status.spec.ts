@@ -57,7 +57,7 @@ describe('The status server of a worker on a real cluster', function () {
       },
       probe: () => ({ ok: true, checks: [] }),
     };
-    const config = { host: '127.0.0.1', port: 0, auth: 'tokenReview' } as const;
+    const config = { host: '127.0.0.1', port: 0, auth: 'tokenReview', allowUnauthenticated: false } as const;
     server = await startStatusServer({ config, health, version: '0', logger: silentLogger });
     ({ container } = await makeContainer(worker, shellImage, { env: ['PLANTED=planted-secret'] }));
   });

@@ -1,7 +1,8 @@
 import { type FakeCommand, FakeContainer, type FakeWorker, scriptProcesses } from '../../../fakes/index.ts';
+import type { StatusSection } from '../../../src/service/config/sections/service.ts';
 import type { HttpLimits } from '../../../src/service/status/http/http-limits.ts';
 import type { HttpServer } from '../../../src/service/status/http/http-server.ts';
-import { type StatusServerConfig, startStatusServer } from '../../../src/service/status/status-server.ts';
+import { startStatusServer } from '../../../src/service/status/status-server.ts';
 import { ScriptedHealth } from './status-rig.ts';
 
 /** A status server on a port of loopback, over a fake worker with one container `c`. */
@@ -19,7 +20,7 @@ export async function runStatusServer({
   limits = {},
   commands = {},
 }: {
-  readonly config?: Partial<StatusServerConfig>;
+  readonly config?: Partial<StatusSection>;
   readonly limits?: Partial<HttpLimits>;
   readonly commands?: Readonly<Record<string, FakeCommand>>;
 } = {}): Promise<RunningStatusServer> {
@@ -46,7 +47,7 @@ export async function runStatusServer({
   const warnings: string[] = [];
   const warn = (message: string): void => void warnings.push(message);
   const server = await startStatusServer({
-    config: { host: '127.0.0.1', port: 0, auth: 'none', ...config },
+    config: { host: '127.0.0.1', port: 0, auth: 'none', allowUnauthenticated: false, ...config },
     health,
     version: '1.2.3',
     logger: { warn, error: warn },
