@@ -32,10 +32,6 @@ describe('outputs on the embedded cluster', function () {
     store.archives.clear();
   });
 
-  afterEach(() => {
-    sinon.restore();
-  });
-
   after(async () => {
     await worker?.close();
     await world?.close();
