@@ -36,6 +36,12 @@ export class FakeContainerQueries implements ContainerQueries {
     'FakeContainerQueries.usage',
     async () => [],
   );
+  readonly countRows: StubOf<ContainerQueries['countRows']> = stubOf<ContainerQueries['countRows']>(
+    'FakeContainerQueries.countRows',
+    async () => {
+      throw new UnstubbedCallError('FakeContainerQueries', 'countRows');
+    },
+  );
   readonly unknownHandles: StubOf<ContainerQueries['unknownHandles']> = stubOf<ContainerQueries['unknownHandles']>(
     'FakeContainerQueries.unknownHandles',
     async () => [],

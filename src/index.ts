@@ -143,7 +143,12 @@ export type {
   InvalidateOptions,
   NewCache,
 } from './repository/cache-repository.ts';
-export type { ContainerQueries, FindFinishedOptions, StoredProcess } from './repository/container-queries.ts';
+export type {
+  ContainerQueries,
+  FindFinishedOptions,
+  RowCounts,
+  StoredProcess,
+} from './repository/container-queries.ts';
 export type {
   ContainerRepository,
   DeletedContainers,

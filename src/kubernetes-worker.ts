@@ -39,6 +39,7 @@ import type { TransferOptions } from './runtime/transfer-options.ts';
 import type { ArtifactStore } from './stores/artifact-store.ts';
 import { PodStore } from './stores/pod-store.ts';
 import { apiMetrics, quotaMetrics, watchMetrics } from './telemetry/cluster-metrics.ts';
+import { connectionMetrics } from './telemetry/connection-metrics.ts';
 import { OpenTelemetryTracing } from './telemetry/open-telemetry-tracing.ts';
 import { transferMetrics } from './telemetry/transfer-metrics.ts';
 import { upkeepMetrics } from './telemetry/upkeep-metrics.ts';
@@ -48,6 +49,7 @@ import { composeCaches } from './worker-caches.ts';
 import { Controllers } from './worker-controllers.ts';
 import { composeHermetic } from './worker-hermetic.ts';
 import { composeImages } from './worker-images.ts';
+import { composeInventory } from './worker-inventory.ts';
 import { type KubernetesWorkerOptions, keepingOf, withDefaults } from './worker-options.ts';
 import { composeRegistrar } from './worker-registrar.ts';
 import { composeStores } from './worker-stores.ts';
@@ -187,7 +189,7 @@ function compose(
     maxWaiting: maxWaitingForQuota,
     waited: (durationMs) => quota.waited(durationMs),
   });
-  const observers = [observer, upkeep, quota];
+  const observers: Disposable[] = [observer, upkeep, quota];
   const delivery = new AgentDelivery(cluster, {
     architecture: options.architecture,
     path: options.agentBinary,
@@ -215,16 +217,20 @@ function compose(
   });
   // Longer than the creation of a pod may take.
   const podLeaseMs = schedulingTimeoutMs + startTimeoutMs + 60_000;
-  const buffers = new MessageBuffers(messageBufferBytes);
-  const protocols = new ProtocolOrder(options.execProtocols ?? execProtocols);
+  const exec = {
+    buffers: new MessageBuffers(messageBufferBytes),
+    protocols: new ProtocolOrder(options.execProtocols ?? execProtocols),
+    observe: apiMetrics(),
+  };
+  const limits = new ConnectionLimits({
+    maxTransfers: options.transfers?.maxConcurrent,
+    maxAttachments: options.maxAttachments,
+  });
   const agents = new AgentPool({
-    connect: (pod, connecting) => connectByExec(cluster, pod, { ...connecting, buffers, protocols }),
+    connect: (pod, connecting) => connectByExec(cluster, pod, { ...connecting, ...exec }),
     clock,
     logger,
-    limits: new ConnectionLimits({
-      maxTransfers: options.transfers?.maxConcurrent,
-      maxAttachments: options.maxAttachments,
-    }),
+    limits,
     transferEnded: transferMetrics(),
     options: agentOptions(options.transfers ?? {}, reconnectTimeoutMs),
   });
@@ -283,7 +289,7 @@ function compose(
     image,
     leaseMs: podLeaseMs,
     startTimeoutMs,
-    exec: { buffers, protocols },
+    exec,
     clock,
     logger,
   });
@@ -348,6 +354,17 @@ function compose(
     clock,
     logger,
   });
+  observers.push(
+    connectionMetrics(() => ({ ...limits.places() })),
+    composeInventory({
+      workerName: name,
+      queries: repository.queries,
+      archiveStores,
+      isLeader: () => upkeep.isLeader,
+      clock,
+      logger,
+    }),
+  );
   const streams = new OpenStreams({ streams: repository.streams, newId: randomUUID, clock, logger, reapSoon });
   const temporary = temporaryVolumes({
     workerName: name,

@@ -8,7 +8,7 @@ import type { PodSupervisor } from './pods/pod-supervisor.ts';
 interface WorkerHermeticComponents extends ProbePodComponents {
   readonly cluster: Cluster;
   readonly pods: PodSupervisor;
-  readonly exec: Pick<ExecInPodOptions, 'buffers' | 'protocols'>;
+  readonly exec: Pick<ExecInPodOptions, 'buffers' | 'protocols' | 'observe'>;
   readonly startTimeoutMs: number;
 }
 

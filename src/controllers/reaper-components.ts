@@ -36,7 +36,7 @@ export interface ReaperComponents {
   readonly emit: EmitEvent;
   readonly tracing: Tracing;
   /** @defaultValue none */
-  readonly upkeep?: Pick<UpkeepObserver, 'reaped'> | undefined;
+  readonly upkeep?: Pick<UpkeepObserver, 'reaped' | 'leftBehind'> | undefined;
   /** @defaultValue the caches of the worker have no limits */
   readonly caches?: { readonly rows: Pick<CacheRepository, 'limit'>; readonly limits: CacheLimits } | undefined;
   /** @defaultValue the worker has no archive store */

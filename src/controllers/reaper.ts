@@ -4,6 +4,7 @@ import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
+import type { LeftBehind } from '../telemetry/upkeep-metrics.ts';
 import { archiveGraceMs, sweepArchives } from './archive-sweep.ts';
 import { sweepKeys } from './key-sweep.ts';
 import type { ReaperComponents } from './reaper-components.ts';
@@ -30,6 +31,8 @@ type Counts = { -readonly [Count in Exclude<keyof ReapResult, 'complete'>]: numb
 /** What a pass carries along. The signal of the context also aborts when the budget is spent. */
 interface Pass extends SweepContext {
   readonly counts: Counts;
+  /** What was found without a use, less what was deleted. */
+  readonly left: { -readonly [Kind in keyof LeftBehind]: number };
   /** Stops statements that delete rows: the caller's signal only, so that deleted rows are counted. */
   readonly caller: AbortOptions;
 }
@@ -118,7 +121,8 @@ export class Reaper {
       deletedArchives: 0,
       deletedKeys: 0,
     };
-    return { signal, caller, failures: [], counts, logger: this.#components.logger };
+    const left = { pods: 0, configMaps: 0 };
+    return { signal, caller, failures: [], counts, left, logger: this.#components.logger };
   }
 
   async #run(pass: Pass, { findUnknown = true, sweepStores = false }: PassOptions): Promise<void> {
@@ -135,6 +139,7 @@ export class Reaper {
     if (findUnknown) await this.#removeConfigMaps(pass);
     if (sweepStores) await this.#sweepKeys(pass);
     pass.signal?.throwIfAborted();
+    if (findUnknown) this.#components.upkeep?.leftBehind(pass.left);
   }
 
   async #findUnknownPods({ signal, failures }: Pass): Promise<readonly LabelledPod[]> {
@@ -218,14 +223,19 @@ export class Reaper {
     await sweepKeys({ installationId, archives: rows, stores, clock }, { ...pass, deleted });
   }
 
-  async #removeUnknown(unknown: readonly LabelledPod[], { signal, failures, counts, logger }: Pass): Promise<void> {
+  async #removeUnknown(
+    unknown: readonly LabelledPod[],
+    { signal, failures, counts, left, logger }: Pass,
+  ): Promise<void> {
     const window = new SlidingWindow(maxUnderWay);
+    left.pods = unknown.length;
     for (const { podName, handle, uid } of unknown) {
       if (signal?.aborted === true) break;
       logger.warn('pod without a row', { podName, handle });
       await window.begin(async () => {
         try {
           if (await this.#components.pods.remove(podName, handle, { uid, signal })) counts.deletedPods += 1;
+          left.pods -= 1;
         } catch (error) {
           if (signal?.aborted !== true) failures.push(error);
         }
@@ -235,11 +245,15 @@ export class Reaper {
     signal?.throwIfAborted();
   }
 
-  async #removeConfigMaps({ signal, failures, counts, logger }: Pass): Promise<void> {
+  async #removeConfigMaps({ signal, failures, counts, left, logger }: Pass): Promise<void> {
     const { oldAgents } = this.#components;
     try {
-      for (const configMap of await oldAgents.find({ signal })) {
-        if (!(await oldAgents.remove(configMap, { signal }))) continue;
+      const found = await oldAgents.find({ signal });
+      left.configMaps = found.length;
+      for (const configMap of found) {
+        const isDeleted = await oldAgents.remove(configMap, { signal });
+        left.configMaps -= 1;
+        if (!isDeleted) continue;
         counts.deletedConfigMaps += 1;
         logger.info('config map of an old agent deleted', { name: configMap.name });
       }

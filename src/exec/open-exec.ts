@@ -8,6 +8,7 @@ import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../errors
 import { systemClock } from '../internal/system-clock.ts';
 import { Timer } from '../internal/timer.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
+import type { ApiObserver } from '../telemetry/cluster-metrics.ts';
 import { ExecConnection } from './exec-connection.ts';
 import type { ExecEndpoint } from './exec-endpoint.ts';
 import type { OpenWire, UpgradeRequest, WireProtocol } from './exec-wire.ts';
@@ -38,10 +39,13 @@ export interface OpenExecOptions extends AbortOptions {
   readonly buffers?: MessageBuffers | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;
+  /** Receives each attempt as a request to the API server. @defaultValue nothing receives them */
+  readonly observe?: ApiObserver | undefined;
 }
 
 const maxBodyBytes = 64 * 1024;
 const tcpKeepAliveMs = 30_000;
+const switchingProtocols = 101;
 
 /**
  * Opens an exec. Rejects with the reason of the signal if it aborts. A rejected call leaves no
@@ -88,6 +92,7 @@ class Handshake {
   readonly #options: HandshakeOptions;
   readonly #settled: PromiseWithResolvers<ExecConnection> = Promise.withResolvers<ExecConnection>();
   readonly #aborted = new AbortController();
+  readonly #startedAt = performance.now();
   #request: UpgradeRequest | undefined;
 
   constructor(endpoint: ExecEndpoint, protocol: WireProtocol, options: HandshakeOptions) {
@@ -101,6 +106,7 @@ class Handshake {
     const { signal, protocols, handshakeTimeoutMs = 30_000 } = this.#options;
     const { promise, reject } = this.#settled;
     const timer = new Timer(handshakeTimeoutMs, () => {
+      this.#observe('none');
       protocols.doubt(this.#protocol.name);
       reject(timedOut(handshakeTimeoutMs));
     });
@@ -122,14 +128,32 @@ class Handshake {
     const { name } = this.#protocol;
     try {
       this.#request = this.#protocol.request(upgradeTargetOf(this.#endpoint, this.#aborted.signal), {
-        switched: (socket, open) => resolve(this.#connection(socket, open)),
-        mismatched: (detail) => reject(new UnsupportedSubprotocolError([name], detail)),
-        refused: (answer) => this.#readAnswer(answer),
-        failed: (error) => reject(handshakeError(error)),
+        switched: (socket, open) => {
+          this.#observe(switchingProtocols);
+          resolve(this.#connection(socket, open));
+        },
+        mismatched: (detail) => {
+          this.#observe(switchingProtocols);
+          reject(new UnsupportedSubprotocolError([name], detail));
+        },
+        refused: (answer) => {
+          this.#observe(answer.statusCode ?? 'none');
+          this.#readAnswer(answer);
+        },
+        failed: (error) => {
+          this.#observe('none');
+          reject(handshakeError(error));
+        },
       });
     } catch (error) {
       throw handshakeError(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  #observe(status: number | 'none'): void {
+    // As RBAC names it. Servers also require the verb get for WebSocket.
+    const request = { verb: 'create', resource: 'pods/exec' };
+    this.#options.observe?.({ ...request, status, durationMs: performance.now() - this.#startedAt });
   }
 
   #connection(socket: Socket, open: OpenWire): ExecConnection {

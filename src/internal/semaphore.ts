@@ -4,11 +4,23 @@ import type { AbortOptions } from '../runtime/options.ts';
 
 /** Limits the number of concurrent holders. Further callers wait in the order of their calls. */
 export class Semaphore {
+  readonly limit: number;
   #free: number;
   readonly #waiting = new Set<(entered: boolean) => void>();
 
   constructor(count: number) {
+    this.limit = count;
     this.#free = count;
+  }
+
+  /** The number of places that are held. */
+  get used(): number {
+    return this.limit - this.#free;
+  }
+
+  /** The number of callers that wait for a place. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /**

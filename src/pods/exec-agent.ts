@@ -7,7 +7,7 @@ import { handleOf } from '../kubernetes/pod-spec/labels.ts';
 import { isGeneratedName } from '../kubernetes/pod-spec/pod-name.ts';
 import { agentConnectCommand, mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 
-export type ExecInPodOptions = Pick<OpenExecOptions, 'signal' | 'buffers' | 'protocols'>;
+export type ExecInPodOptions = Pick<OpenExecOptions, 'signal' | 'buffers' | 'protocols' | 'observe'>;
 
 export interface AgentExecOptions extends ExecInPodOptions {
   /** The handle that the pod must belong to. @defaultValue any */

@@ -1,8 +1,9 @@
 import type { ContainerOwner } from '../runtime/container.ts';
-import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
+import type { ContainerPage, ContainerQuery, ContainerState } from '../runtime/container-query.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { UsageGroup, UsageQuery } from '../runtime/retention.ts';
+import type { VolumeState } from '../runtime/volume-query.ts';
 import type { FindDestroyableOptions } from './container-repository.ts';
 import type { ContainerRecord, ProcessResultRecord } from './records.ts';
 
@@ -26,6 +27,20 @@ export interface StoredProcess {
 export interface FindFinishedOptions extends AbortOptions {
   /** Returns only the container of this handle. @defaultValue all containers of the owner */
   readonly handle?: string | undefined;
+}
+
+/**
+ * How many rows a worker has.
+ *
+ * @public
+ */
+export interface RowCounts {
+  /** Containers by state. */
+  readonly containers: Readonly<Record<ContainerState, number>>;
+  /** Volumes by state. */
+  readonly volumes: Readonly<Record<VolumeState, number>>;
+  /** Archives that are ready, by the name of their store, and the bytes that they have there. */
+  readonly archives: readonly { readonly store: string; readonly count: number; readonly storedBytes: number }[];
 }
 
 /**
@@ -73,6 +88,8 @@ export interface ContainerQueries {
    * by team or by owner. Returns at most 1,000 groups, the one with the most bytes first.
    */
   usage(workerName: string, query: UsageQuery, options?: AbortOptions): Promise<readonly UsageGroup[]>;
+  /** Counts the worker's containers and volumes by state, and its archives that are ready by store. */
+  countRows(workerName: string, options?: AbortOptions): Promise<RowCounts>;
   /**
    * Returns those of at most 1,000 handles that no container and no volume has, in any state and of
    * any worker. Only the primary server answers: a standby may lack the newest rows, and

@@ -6,13 +6,31 @@ import { observableGauge } from './observable-gauge.ts';
 
 /** Receives what keeps a worker in order: heartbeats and passes of the reaper. Dispose it with them. */
 export interface UpkeepObserver extends Disposable {
+  /** Whether this host runs the passes of the present period. */
+  readonly isLeader: boolean;
   /** A pass has ended without a failure, and tried everything. */
   reaped(counts: Omit<ReapResult, 'complete'>): void;
+  /** What a pass has found without a row, and not deleted. */
+  leftBehind(counts: LeftBehind): void;
   /** Whether this host runs the passes of the present period. */
   leads(isLeader: boolean): void;
   /** A heartbeat was recorded, and found the worker in this state. */
   beat(state: WorkerState): void;
 }
+
+/** What belongs to the worker in the cluster and has no use. */
+export interface LeftBehind {
+  /** Pods without a row. */
+  readonly pods: number;
+  /** Config maps of old agents. */
+  readonly configMaps: number;
+}
+
+const orphanOptions = {
+  valueType: ValueType.INT,
+  description: 'Objects without a use that the last pass has found and not deleted, by kind; aggregate with max',
+  unit: '{object}',
+};
 
 const stateOptions = {
   valueType: ValueType.INT,
@@ -33,7 +51,7 @@ export function upkeepMetrics(now: () => number, meter: Meter = metrics.getMeter
     description: 'What the reaper of this process has deleted, by kind',
     unit: '{object}',
   });
-  const facts: { reapedAt?: number; beatAt?: number; leader?: boolean; state?: WorkerState } = {};
+  const facts: { reapedAt?: number; beatAt?: number; leader?: boolean; state?: WorkerState; left?: LeftBehind } = {};
   const gauges = [
     gauge(meter, 'kubernetes_worker.reaper.last_success.timestamp', {
       description: 'When a complete pass of the reaper of this process ended last, since the epoch; aggregate with max',
@@ -55,13 +73,28 @@ export function upkeepMetrics(now: () => number, meter: Meter = metrics.getMeter
       for (const state of states) result.observe(Number(state === facts.state), { state });
     }),
   ];
+  gauges.push(
+    observableGauge(meter, 'kubernetes_worker.reaper.orphans', orphanOptions, (result) => {
+      if (facts.left === undefined) return;
+      result.observe(facts.left.pods, { kind: 'pod' });
+      result.observe(facts.left.configMaps, { kind: 'config_map' });
+    }),
+  );
   return {
+    get isLeader() {
+      return facts.leader ?? false;
+    },
     reaped: (counts) => {
       facts.reapedAt = now();
       for (const [kind, count] of kindsOf(counts)) deleted.add(count, { kind });
     },
+    leftBehind: (counts) => {
+      facts.left = counts;
+    },
     leads: (isLeader) => {
       facts.leader = isLeader;
+      // Another process knows better from now on.
+      if (!isLeader) delete facts.left;
     },
     beat: (state) => {
       facts.beatAt = now();

@@ -4,6 +4,14 @@ import type { AbortOptions } from '../../runtime/options.ts';
 /** The purpose of a connection. */
 export type ConnectionUse = 'upload' | 'download' | 'attachment' | 'control';
 
+/** The places of one use. */
+export interface PlacesOfUse {
+  readonly used: number;
+  /** Calls that wait for a place. */
+  readonly waiting: number;
+  readonly limit: number;
+}
+
 export interface ConnectionLimitsOptions {
   /** The most concurrent uploads, and the most concurrent downloads. @defaultValue 32 */
   readonly maxTransfers?: number | undefined;
@@ -36,5 +44,12 @@ export class ConnectionLimits {
    */
   async enter(use: ConnectionUse, options: AbortOptions): Promise<() => void> {
     return await this.#places[use].acquire(options);
+  }
+
+  /** Returns the places of each use. */
+  places(): Readonly<Record<ConnectionUse, PlacesOfUse>> {
+    const { upload, download, attachment, control } = this.#places;
+    const of = ({ used, waiting, limit }: Semaphore): PlacesOfUse => ({ used, waiting, limit });
+    return { upload: of(upload), download: of(download), attachment: of(attachment), control: of(control) };
   }
 }

@@ -8,7 +8,7 @@ import type { ContainerPage, ContainerQuery } from '../../runtime/container-quer
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { ReapPlan } from '../../runtime/reap-plan.ts';
 import type { UsageGroup, UsageQuery } from '../../runtime/retention.ts';
-import type { ContainerQueries, FindFinishedOptions, StoredProcess } from '../container-queries.ts';
+import type { ContainerQueries, FindFinishedOptions, RowCounts, StoredProcess } from '../container-queries.ts';
 import type { FindDestroyableOptions } from '../container-repository.ts';
 import { checkOwner, checkStorable, checkText } from '../field-checks.ts';
 import type { ContainerRecord } from '../records.ts';
@@ -17,6 +17,7 @@ import { destroyableSearch } from './destroyable-containers.ts';
 import { dueRows } from './due-rows.ts';
 import { ownerDigest } from './input.ts';
 import { pageOf, pageTerms, rowsAfter } from './page.ts';
+import { countRows, toRowCounts } from './row-counts.ts';
 import { jsonText, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { created, type StatementBuilder, type Tables } from './tables.ts';
@@ -156,6 +157,11 @@ export class PostgresContainerQueries implements ContainerQueries {
   async usage(workerName: string, { by }: UsageQuery, options: AbortOptions = {}): Promise<readonly UsageGroup[]> {
     const rows = await this.#runner.rows(countUsage(this.#statements, workerName, by), options);
     return rows.map(({ row }) => toUsageGroup(parse(row), by));
+  }
+
+  async countRows(workerName: string, options: AbortOptions = {}): Promise<RowCounts> {
+    const rows = await this.#runner.rows(countRows(this.#statements, workerName), options);
+    return toRowCounts(rows.map(({ row }) => parse(row)));
   }
 
   async unknownHandles(handles: readonly string[], options: AbortOptions = {}): Promise<readonly string[]> {
