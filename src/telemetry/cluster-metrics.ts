@@ -61,6 +61,7 @@ export function watchMetrics(now: () => number, meter: Meter = metrics.getMeter(
     description: 'Lists of pods after the first one, by why the watch before has ended',
     unit: '{restart}',
   });
+  for (const reason of ['ended', 'expired', 'failed']) restarts.add(0, { reason });
   let receivedAt: number | undefined;
   const options = {
     description: 'Time since the watch of pods has received anything; 0 while nothing is watched',

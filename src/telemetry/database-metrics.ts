@@ -30,6 +30,8 @@ export function statementMetrics(meter: Meter = metrics.getMeter('kubernetes-wor
     description: 'Statements that have ended, by outcome',
     unit: '{statement}',
   });
+  // A counter that appears with its first event has no increase by that event.
+  for (const outcome of ['OK', 'REPOSITORY_UNAVAILABLE']) statements.add(0, { outcome });
   return (outcome, durationMs) => {
     duration.record(durationMs / 1000);
     statements.add(1, { outcome });

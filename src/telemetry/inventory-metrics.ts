@@ -1,6 +1,4 @@
-import { type Meter, metrics, ValueType } from '@opentelemetry/api';
-
-import { observableGauge } from './observable-gauge.ts';
+import { type BatchObservableResult, type Meter, metrics, ValueType } from '@opentelemetry/api';
 
 /** What a worker has, as the database and its stores report it. */
 export interface Inventory {
@@ -44,16 +42,22 @@ export function inventoryMetrics(
   meter: Meter = metrics.getMeter('kubernetes-worker'),
 ): Disposable {
   const latest = new LatestInventory(terms);
-  const gauges = inventoryGauges.map(({ name, unit, description, values }) =>
-    observableGauge(meter, name, { valueType: ValueType.INT, unit, description }, (result) => {
-      const found = latest.read();
-      if (found === undefined) return;
-      for (const [value, labels] of values(found)) result.observe(value, labels);
-    }),
-  );
+  const gauges = inventoryGauges.map(({ name, unit, description, values }) => ({
+    instrument: meter.createObservableGauge(name, { valueType: ValueType.INT, unit, description }),
+    values,
+  }));
+  const instruments = gauges.map(({ instrument }) => instrument);
+  // One callback for all of them, so that a collection has the values of one measurement.
+  const observe = (result: BatchObservableResult): void => {
+    const found = latest.read();
+    if (found === undefined) return;
+    for (const { instrument, values } of gauges)
+      for (const [value, labels] of values(found)) result.observe(instrument, value, labels);
+  };
+  meter.addBatchObservableCallback(observe, instruments);
   return {
     [Symbol.dispose]: () => {
-      for (const gauge of gauges) gauge[Symbol.dispose]();
+      meter.removeBatchObservableCallback(observe, instruments);
       latest.close();
     },
   };

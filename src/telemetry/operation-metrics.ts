@@ -2,6 +2,16 @@ import { type Meter, metrics, ValueType } from '@opentelemetry/api';
 
 import type { Operation } from './semconv.ts';
 
+const lostPods = ['POD_DELETED', 'POD_EVICTED', 'POD_FAILED', 'OUT_OF_MEMORY', 'CONTAINER_DISAPPEARED'];
+
+/** The outcomes that alerts count single events of. */
+const watchedOutcomes: Readonly<Partial<Record<Operation, readonly string[]>>> = {
+  'container.create': ['OK', 'POD_UNSCHEDULABLE', 'IMAGE_PULL_FAILED', 'QUOTA_EXCEEDED', 'HERMETIC_NOT_ENFORCED'],
+  'process.run': ['OK', 'OUTCOME_UNKNOWN', 'OUTPUT_FREED', ...lostPods],
+  'outputs.save': ['OK', 'STORE_UNAVAILABLE', 'STORE_DENIED', 'DISK_FULL'],
+  'reaper.pass': ['OK', 'RECONCILE'],
+};
+
 /** Receives the begin and the end of each operation. */
 export interface OperationObserver {
   began(operation: Operation): void;
@@ -31,6 +41,9 @@ export function operationMetrics(meter: Meter = metrics.getMeter('kubernetes-wor
     description: 'Operations of this process that have begun and not ended, by operation',
     unit: '{operation}',
   });
+  // A counter that appears with its first event has no increase by that event.
+  for (const [operation, outcomes] of Object.entries(watchedOutcomes))
+    for (const outcome of outcomes) results.add(0, { operation, outcome });
   return {
     began: (operation) => active.add(1, { operation }),
     ended: (operation, outcome, durationMs) => {

@@ -32,6 +32,7 @@ export class ConfigWatch {
   readonly #onSignal = (): void => void this.reload();
   #current: LoadedConfig['config'];
   #reported = '';
+  readonly #reloads = { OK: 0, INVALID: 0 };
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
   #reading = Promise.resolve();
@@ -41,6 +42,11 @@ export class ConfigWatch {
     this.#current = options.loaded.config;
     process.on('SIGHUP', this.#onSignal);
     this.#endFileWatch = this.#watchFile(options.loaded.file);
+  }
+
+  /** How often the sources were read again, and how often they were invalid. */
+  get reloads(): Readonly<Record<'OK' | 'INVALID', number>> {
+    return this.#reloads;
   }
 
   /** Reads the sources again now. It never rejects: an invalid configuration is logged. */
@@ -76,7 +82,9 @@ export class ConfigWatch {
     try {
       const { config } = await loadConfig(this.#options.sources);
       if (!this.#isClosed) this.#apply(changeOf(this.#current, config));
+      this.#reloads.OK += 1;
     } catch (error) {
+      this.#reloads.INVALID += 1;
       const issues = error instanceof ConfigError ? error.issues.map(formatIssue) : undefined;
       logger.error('the configuration cannot be applied, the old one stays in force', issues ? { issues } : { error });
     }

@@ -3,11 +3,13 @@ import type { Writable } from 'node:stream';
 import { KubernetesWorker, type KubernetesWorkerOptions } from '../../index.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import type { ConfigSources, LoadedConfig } from '../config/load-config.ts';
-import { watchConfig } from '../config/watch-config.ts';
+import { type ConfigWatch, watchConfig } from '../config/watch-config.ts';
 import { workerOptionsOf } from '../config/worker-options.ts';
 import { packageVersion } from '../package-version.ts';
 import { startMetricsServer, startStatusServer } from '../status/status-server.ts';
+import { containerResources } from '../telemetry/container-resources.ts';
 import { type ServiceLogger, serviceLogger } from '../telemetry/logger.ts';
+import { serviceMetrics } from '../telemetry/service-metrics.ts';
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { checkTerms, runBackgroundChecks } from './background-checks.ts';
 import { EventLoopLag } from './event-loop-lag.ts';
@@ -54,7 +56,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     },
   });
   try {
-    await run(loaded.config, { logger, graceMs: () => live.graceMs }, signal);
+    await run(loaded.config, { logger, watch, graceMs: () => live.graceMs }, signal);
   } finally {
     await watch.close();
     endFaults();
@@ -63,12 +65,19 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 interface RunParts {
   readonly logger: ServiceLogger;
+  readonly watch: Pick<ConfigWatch, 'reloads'>;
   readonly graceMs: () => number;
 }
 
-async function run(config: ServiceConfig, { logger, graceMs }: RunParts, signal: AbortSignal): Promise<void> {
+async function run(config: ServiceConfig, { logger, watch, graceMs }: RunParts, signal: AbortSignal): Promise<void> {
   const telemetry = await startTelemetry(config);
   const state = new ServiceState(clock, checkTerms(storeNamesOf(config)));
+  serviceMetrics({
+    readiness: () => state.probe('readyz'),
+    logLines: () => logger.lines,
+    reloads: () => watch.reloads,
+    resources: containerResources(),
+  });
   const lag = new EventLoopLag(() => state.beat());
   const parts: ServiceParts = {
     state,

@@ -13,6 +13,8 @@ import { textLine } from './text-line.ts';
 export interface ServiceLogger extends Logger {
   /** Changes the level from now on. */
   setLevel(level: LogLevel): void;
+  /** The lines of each level that were written until now. */
+  readonly lines: Readonly<Record<LogLevel, number>>;
   /** Replaces this value in every later line. A URL's password is replaced as well. */
   hide(secret: string): void;
 }
@@ -35,6 +37,7 @@ export function serviceLogger(
   secrets: Iterable<string> = [],
 ): ServiceLogger {
   const redaction = new Redaction(secrets);
+  const lines: Record<LogLevel, number> = { debug: 0, info: 0, warn: 0, error: 0 };
   const write = (line: string): void => {
     const redacted = redaction.apply(line);
     stdout.write(format === 'json' ? redacted : textLine(redacted));
@@ -51,11 +54,18 @@ export function serviceLogger(
     },
     { write },
   );
+  const logAt =
+    (level: LogLevel): Logger['info'] =>
+    (message, fields = {}) => {
+      if (log.isLevelEnabled(level)) lines[level] += 1;
+      log[level](fields, message);
+    };
   return {
-    debug: (message, fields = {}) => log.debug(fields, message),
-    info: (message, fields = {}) => log.info(fields, message),
-    warn: (message, fields = {}) => log.warn(fields, message),
-    error: (message, fields = {}) => log.error(fields, message),
+    debug: logAt('debug'),
+    info: logAt('info'),
+    warn: logAt('warn'),
+    error: logAt('error'),
+    lines,
     setLevel: (next) => {
       log.level = next;
     },

@@ -84,4 +84,27 @@ export function describeUsage(world: RepositoryUnderTest): void {
       expect(groups[0]!.team).to.equal('blue');
     });
   });
+
+  describe('countRows', () => {
+    it('counts containers and volumes by state, and archives that are ready by store', async () => {
+      await container('a', 'red', 100);
+      await container('b', 'red', 10);
+      await world.first.containers.markOwnerFinished('worker', ownerOf('b'));
+      await world.first.volumes.insertArtifact(artifactOf('e'));
+      const { containers, volumes, archives } = await world.second.queries.countRows('worker');
+      expect(containers).to.deep.equal({ creating: 0, created: 1, kept: 0, failed: 0, destroying: 1 });
+      const { creating, created, failed, destroying } = volumes;
+      expect(creating + created + failed + destroying).to.equal(5);
+      expect(archives).to.deep.equal([]);
+    });
+
+    it('counts 0 of everything of another worker', async () => {
+      await container('a', 'red', 100);
+      expect(await world.first.queries.countRows('other')).to.deep.equal({
+        containers: { creating: 0, created: 0, kept: 0, failed: 0, destroying: 0 },
+        volumes: { creating: 0, created: 0, failed: 0, destroying: 0 },
+        archives: [],
+      });
+    });
+  });
 }

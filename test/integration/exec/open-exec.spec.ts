@@ -8,6 +8,7 @@ import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../../.
 import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../../../src/errors/connection.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
 import { ProtocolOrder } from '../../../src/exec/protocol-order.ts';
+import type { ApiObserver } from '../../../src/telemetry/cluster-metrics.ts';
 import { failure, ScriptedApiServer } from '../../support/api-server.ts';
 import type { ExecPeer } from '../../support/exec-peer.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -64,6 +65,21 @@ describe('openExec', () => {
     expect(error).to.be.instanceOf(UnsupportedSubprotocolError);
     expect(error).to.deep.include({ offered: ['v4.channel.k8s.io', 'v5.channel.k8s.io'] });
     await noConnectionIsLeft();
+  });
+
+  it('reports each attempt as a request of its own, with the status of its answer', async () => {
+    const reports: string[] = [];
+    const observe: ApiObserver = ({ verb, resource, status, durationMs }) => {
+      expect(durationMs).to.be.at.least(0);
+      reports.push(`${verb} ${resource} ${String(status)}`);
+    };
+    server.exec = (peer) => (peer.offered.includes('v5.channel.k8s.io') ? peer.accept() : peer.refuse(403, ''));
+    (await openExec(server.execEndpoint(), { observe })).close();
+    expect(reports).to.deep.equal(['create pods/exec 403', 'create pods/exec 101']);
+    const endpoint = server.execEndpoint();
+    await server.close();
+    await rejection(openExec(endpoint, { observe, protocols: new ProtocolOrder(['v4.channel.k8s.io']) }));
+    expect(reports.at(-1)).to.equal('create pods/exec none');
   });
 
   it('rejects without a protocol to offer', async () => {

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 
 import { prometheusName } from '../../../src/service/telemetry/prometheus-names.ts';
+import { serviceMetrics } from '../../../src/service/telemetry/service-metrics.ts';
 import { startTelemetry, type Telemetry } from '../../../src/service/telemetry/telemetry.ts';
 import { AllSeries } from '../../support/telemetry/all-series.ts';
 
@@ -26,8 +27,16 @@ describe('the metrics of the service', function () {
 
   before(async () => {
     telemetry = await startTelemetry({ worker: { name: 'w', namespace: 'n' }, telemetry: { otlp: {} } });
+    serviceMetrics({
+      readiness: () => ({ ok: false, checks: [{ name: 'database', ok: true }] }),
+      logLines: () => ({ info: 3, error: 1 }),
+      reloads: () => ({ OK: 2, INVALID: 1 }),
+      resources: { memoryLimitBytes: async () => 1024, throttledSeconds: async () => 1.5 },
+    });
     series = new AllSeries();
     await series.build('first');
+    // A collection begins the first measurement of the inventory, and has none yet.
+    await telemetry.metricsText();
   });
 
   after(async () => {
@@ -61,6 +70,16 @@ describe('the metrics of the service', function () {
     expect(lines).to.include('kubernetes_worker_worker_state{state="stalled"} 0');
     expect(lines).to.include('kubernetes_worker_database_connections{state="used"} 1');
     expect(lines).to.include('kubernetes_worker_operation_active{operation="process.run"} 0');
+    expect(lines).to.include('kubernetes_worker_ready 0');
+    expect(lines).to.include('kubernetes_worker_check_passed{check="database"} 1');
+    expect(lines).to.include('kubernetes_worker_log_messages_total{level="error"} 1');
+    expect(lines).to.include('kubernetes_worker_config_reloads_total{outcome="INVALID"} 1');
+    expect(lines).to.include('kubernetes_worker_memory_limit_bytes 1024');
+    expect(lines).to.include('kubernetes_worker_cpu_throttled_seconds_total 1.5');
+    expect(lines).to.include('kubernetes_worker_store_capacity_bytes{store="pvc"} 100');
+    expect(lines).to.include('kubernetes_worker_store_free_bytes{store="pvc"} 60');
+    expect(lines).to.include('kubernetes_worker_reaper_orphans{kind="pod"} 1');
+    expect(lines).to.include('kubernetes_worker_connections{use="upload",state="waiting"} 2');
     expect(lines.find((line) => line.startsWith('process_resident_memory_bytes '))).to.match(/ \d{7,}$/);
   });
 

@@ -1,7 +1,9 @@
 import { archiveMetrics } from '../../../src/telemetry/archive-metrics.ts';
 import { cacheMetrics } from '../../../src/telemetry/cache-metrics.ts';
 import { apiMetrics, quotaMetrics, watchMetrics } from '../../../src/telemetry/cluster-metrics.ts';
+import { connectionMetrics } from '../../../src/telemetry/connection-metrics.ts';
 import { poolMetrics, statementMetrics } from '../../../src/telemetry/database-metrics.ts';
+import { inventoryMetrics } from '../../../src/telemetry/inventory-metrics.ts';
 import { OpenTelemetryTracing } from '../../../src/telemetry/open-telemetry-tracing.ts';
 import { preflightMetrics } from '../../../src/telemetry/preflight-metrics.ts';
 import { transferMetrics } from '../../../src/telemetry/transfer-metrics.ts';
@@ -14,6 +16,17 @@ export class AllSeries implements Disposable {
   readonly #upkeep = upkeepMetrics(() => 1_000);
   readonly #quota = quotaMetrics(() => 2);
   readonly #pool = poolMetrics(() => ({ used: 1, idle: 2, waiting: 0, limit: 10 }));
+  readonly #connections = connectionMetrics(() => ({ upload: { used: 1, waiting: 2, limit: 32 } }));
+  readonly #inventory = inventoryMetrics({
+    measure: async () => ({
+      containers: { created: 3 },
+      volumes: { created: 4 },
+      stores: [{ store: 'pvc', archivedBytes: 5, usage: { totalBytes: 100, freeBytes: 60 } }],
+    }),
+    isLeader: () => true,
+    now: () => 1_000,
+    onError: () => {},
+  });
   readonly #api = apiMetrics();
   readonly #statement = statementMetrics();
   readonly #archive = archiveMetrics();
@@ -38,6 +51,7 @@ export class AllSeries implements Disposable {
     tracing.begin('heartbeat', { workerName: name }).end();
     this.#upkeep.beat('running');
     this.#upkeep.leads(true);
+    this.#upkeep.leftBehind({ pods: 1, configMaps: 0 });
     this.#upkeep.reaped({
       deletedPods: 1,
       deletedContainers: 1,
@@ -60,6 +74,7 @@ export class AllSeries implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const observer of [this.#watch, this.#upkeep, this.#quota, this.#pool]) observer[Symbol.dispose]();
+    const gauges = [this.#watch, this.#upkeep, this.#quota, this.#pool, this.#connections, this.#inventory];
+    for (const observer of gauges) observer[Symbol.dispose]();
   }
 }

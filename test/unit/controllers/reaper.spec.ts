@@ -239,6 +239,24 @@ describe('Reaper', () => {
       sinon.assert.calledOnceWithMatch(remove, 'pod-unknown', 'unknown', { uid: 'uid-unknown' });
     });
 
+    it('reports those that it could not delete, and the config maps, as left behind', async () => {
+      list.resolves([pod('one'), pod('two'), pod('three')]);
+      queries.unknownHandles.resolves(['one', 'two']);
+      remove.withArgs('pod-two').rejects(new Error('stuck'));
+      oldAgents.find.resolves([{ name: 'a' }, { name: 'b' }]);
+      oldAgents.remove.onSecondCall().rejects(new Error('forbidden'));
+      const upkeep = { reaped: sinon.spy(), leftBehind: sinon.spy() };
+      await rejection(reaper({ upkeep }).reap());
+      expect(upkeep.leftBehind.args).to.deep.equal([[{ pods: 1, configMaps: 1 }]]);
+      expect(upkeep.reaped.called).to.equal(false);
+    });
+
+    it('reports nothing as left behind by a pass that does not look for them', async () => {
+      const upkeep = { reaped: sinon.spy(), leftBehind: sinon.spy() };
+      await reaper({ upkeep }).reap({ findUnknown: false });
+      expect(upkeep.leftBehind.called).to.equal(false);
+    });
+
     it('plans their deletion beside that of rows, and deletes nothing', async () => {
       list.resolves([pod('known'), pod('unknown')]);
       queries.unknownHandles.resolves(['unknown']);

@@ -31,6 +31,18 @@ describe('Semaphore', () => {
     void semaphore.acquire();
   });
 
+  it('has the numbers of its places that are held, and of the callers that wait', async () => {
+    const semaphore = new Semaphore(1);
+    const numbers = () => [semaphore.limit, semaphore.used, semaphore.waiting];
+    expect(numbers()).to.deep.equal([1, 0, 0]);
+    const leave = await semaphore.acquire();
+    const waiting = semaphore.acquire();
+    expect(numbers()).to.deep.equal([1, 1, 1]);
+    leave();
+    (await waiting)();
+    expect(numbers()).to.deep.equal([1, 0, 0]);
+  });
+
   it('removes a waiting caller that aborts', async () => {
     const semaphore = new Semaphore(1);
     const leave = await semaphore.acquire();

@@ -110,6 +110,9 @@ describe('watchConfig', () => {
     expect(JSON.stringify(fields)).to.not.contain('planted');
     await folder.write('config.yaml', textOf('debug'));
     expect((await changed).config.status.port).to.equal(1);
+    // Each event of the folder reads the file as well.
+    expect(watch.reloads.OK).to.be.at.least(1);
+    expect(watch.reloads.INVALID).to.be.at.least(1);
   });
 
   it('logs keys that need a restart once, and leaves them as they are', async () => {

@@ -58,6 +58,7 @@ describe('serviceLogger()', () => {
     logger.setLevel('error');
     logger.warn('no');
     expect(lines.map((line) => (JSON.parse(line) as { message: string }).message)).to.deep.equal(['yes']);
+    expect(logger.lines).to.deep.equal({ debug: 1, info: 0, warn: 0, error: 0 });
   });
 
   it('replaces secret fields, whatever their values', () => {
