@@ -212,7 +212,7 @@ const zones = [
     message: 'Fakes know the public contracts only.',
   },
   { target: 'examples/**', from: '{src,fakes,test,bench}/**', message: 'Examples import the package by its name.' },
-  { target: '{bench,scripts}/**', from: 'test/**', message: 'Only tests use what is made for tests.' },
+  { target: '{bench,scripts,charts}/**', from: 'test/**', message: 'Only tests use what is made for tests.' },
 ];
 
 /** Third-party packages, and the published parts that may import them (`types`: only their types). */
@@ -240,8 +240,9 @@ const packages = [
   ].map((name) => ({ name: `@opentelemetry/${name}`, use: ['src/service/telemetry/**'] })),
   { name: 'commander', use: ['src/service/cli/**'] },
   { name: 'zod', use: ['src/service/config/**'] },
-  { name: 'yaml', use: ['src/service/config/**'] },
+  { name: 'yaml', use: ['src/service/config/**', 'charts/monitoring/files.ts'] },
   { name: 'pino', use: ['src/service/telemetry/**'] },
+  { name: '@grafana/grafana-foundation-sdk', use: ['charts/monitoring/dashboards/grafana.ts'] },
   { name: 'sinon', use: ['fakes/support.ts'] },
   { name: 'ts-morph', use: ['fakes/generate.ts', 'fakes/generator/**'] },
 ];
@@ -262,7 +263,7 @@ function packageRules(part) {
   };
 }
 
-const parts = [...new Set(['{src,fakes}/**', ...packages.flatMap(({ use, types = [] }) => [...use, ...types])])];
+const parts = [...new Set(['{src,fakes,charts}/**', ...packages.flatMap(({ use, types = [] }) => [...use, ...types])])];
 
 const kubernetesObjects = ['V1Container', 'V1ContainerStatus', 'V1ObjectMeta', 'V1Pod', 'V1PodSpec', 'V1PodStatus'];
 

@@ -7,7 +7,7 @@ const lostPods = ['POD_DELETED', 'POD_EVICTED', 'POD_FAILED', 'OUT_OF_MEMORY', '
 /** The outcomes that alerts count single events of. */
 const watchedOutcomes: Readonly<Partial<Record<Operation, readonly string[]>>> = {
   'container.create': ['OK', 'POD_UNSCHEDULABLE', 'IMAGE_PULL_FAILED', 'QUOTA_EXCEEDED', 'HERMETIC_NOT_ENFORCED'],
-  'process.run': ['OK', 'OUTCOME_UNKNOWN', 'OUTPUT_FREED', ...lostPods],
+  'process.run': ['OK', 'OUTCOME_UNKNOWN', ...lostPods],
   'outputs.save': ['OK', 'STORE_UNAVAILABLE', 'STORE_DENIED', 'DISK_FULL'],
   'reaper.pass': ['OK', 'RECONCILE'],
 };
