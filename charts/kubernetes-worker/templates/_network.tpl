@@ -12,8 +12,8 @@
 - to:
     {{- toYaml .to | nindent 4 }}
   ports:
-    {{- include "kubernetes-worker.ports" (dict "ports" .ports "protocol" "UDP") | nindent 4 }}
-    {{- include "kubernetes-worker.ports" (dict "ports" .ports "protocol" "TCP") | nindent 4 }}
+    {{- include "kubernetes-worker.ports" (dict "ports" .ports "protocol" "UDP") | trim | nindent 4 }}
+    {{- include "kubernetes-worker.ports" (dict "ports" .ports "protocol" "TCP") | trim | nindent 4 }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -23,7 +23,7 @@
 - to:
     {{- toYaml .to | nindent 4 }}
   ports:
-    {{- include "kubernetes-worker.ports" (dict "ports" .ports "protocol" "TCP") | nindent 4 }}
+    {{- include "kubernetes-worker.ports" (dict "ports" .ports "protocol" "TCP") | trim | nindent 4 }}
 {{- end }}
 
 {{/* What the service and its jobs may reach. */}}
