@@ -1,30 +1,52 @@
 // Writes what is made for the chart from the library's data and from the comments of its values. With
 // `--check`, fails if a file differs.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { jsonSchema } from '../src/service/config/json-schema.ts';
+import { parseChartValues } from './chart/chart-values.ts';
 import { configDefaultsTemplate } from './chart/config-defaults.ts';
 import { permissionsTemplate } from './chart/permissions.ts';
+import { valueTypes } from './chart/value-types.ts';
+import { valuesSchema } from './chart/values-schema.ts';
+import { withValuesTable } from './chart/values-table.ts';
 
-const chart = fileURLToPath(new URL('../charts/kubernetes-worker/', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
+const chart = `${root}charts/kubernetes-worker/`;
 
 /** Returns the files, by their path in the chart. */
 function generate(): ReadonlyMap<string, string> {
+  const values = parseChartValues(read('values.yaml'), (path) => path in valueTypes || path === 'config');
+  const schema = valuesSchema(values, { types: valueTypes, config: jsonSchema() });
   return new Map([
     ['templates/_permissions.tpl', `${permissionsTemplate()}\n`],
     ['templates/_defaults.tpl', `${configDefaultsTemplate()}\n`],
+    ['values.schema.json', format('values.schema.json', JSON.stringify(schema))],
+    ['README.md', withValuesTable(read('README.md'), values)],
   ]);
 }
 
-function read(path: string): string | undefined {
+function format(fileName: string, text: string): string {
+  const biome = fileURLToPath(import.meta.resolve('@biomejs/biome/bin/biome'));
+  const args = [biome, 'check', '--write', `--stdin-file-path=${fileName}`];
+  return execFileSync(process.execPath, args, { cwd: root, input: text, encoding: 'utf8' });
+}
+
+function read(path: string): string {
+  return readFileSync(chart + path, 'utf8');
+}
+
+/** Returns whether the file has another text, or does not exist. */
+function isStale([path, text]: readonly [string, string]): boolean {
   try {
-    return readFileSync(chart + path, 'utf8');
+    return read(path) !== text;
   } catch {
-    return undefined;
+    return true;
   }
 }
 
-const stale = [...generate()].filter(([path, text]) => read(path) !== text);
+const stale = [...generate()].filter(isStale);
 if (!process.argv.includes('--check')) {
   for (const [path, text] of stale) writeFileSync(chart + path, text);
   console.log(`${String(stale.length)} files written`);

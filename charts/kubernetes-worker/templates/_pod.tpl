@@ -181,15 +181,10 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   topologySpreadConstraints:
-    {{- if .Values.topologySpreadConstraints }}
-    {{- toYaml .Values.topologySpreadConstraints | nindent 4 }}
-    {{- else }}
-    - maxSkew: 1
-      topologyKey: kubernetes.io/hostname
-      whenUnsatisfiable: ScheduleAnyway
-      labelSelector:
-        matchLabels:
-          {{- include "kubernetes-worker.selectorLabels" $labels | nindent 10 }}
+    {{- $spread := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" }}
+    {{- $selector := dict "matchLabels" (include "kubernetes-worker.selectorLabels" $labels | fromYaml) }}
+    {{- range default (list $spread) .Values.topologySpreadConstraints }}
+    - {{- toYaml (hasKey . "labelSelector" | ternary . (merge (dict "labelSelector" $selector) .)) | nindent 6 }}
     {{- end }}
   containers:
     {{- $args := list "serve" "--config" "/etc/kubernetes-worker/config.yaml" }}

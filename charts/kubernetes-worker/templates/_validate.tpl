@@ -82,14 +82,28 @@ values.schema.json.
 {{- end }}
 
 {{- define "kubernetes-worker.validateWorkload" -}}
+{{- range $path, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels -}}
+{{- range $label := keys $labels | sortAlpha -}}
+{{- if or (hasPrefix "app.kubernetes.io/" $label) (hasPrefix "kubernetes-worker/" $label) (eq $label "helm.sh/chart") -}}
+{{- fail (printf "%s has %s, which the chart or the worker sets: choose another label." $path $label) -}}
+{{- end -}}
+{{- if and (eq $path "podLabels") (hasKey $.Values.commonLabels $label) -}}
+{{- fail (printf "commonLabels and podLabels both have %s: remove it from one of them." $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $path, $labels := dict "serviceMonitor" .Values.serviceMonitor.labels "prometheusRule" .Values.prometheusRule.labels "dashboards" .Values.dashboards.labels -}}
+{{- range $label := keys $labels | sortAlpha -}}
+{{- if or (hasPrefix "app.kubernetes.io/" $label) (eq $label "helm.sh/chart") (hasKey $.Values.commonLabels $label) -}}
+{{- fail (printf "%s.labels has %s, which the chart or commonLabels sets: choose another label." $path $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.image.tag .Values.image.digest -}}
 {{- fail (printf "image.tag is %s, and image.digest is %s: remove one of them." .Values.image.tag .Values.image.digest) -}}
 {{- end -}}
-{{- range list (list "serviceAccount" .Values.serviceAccount) -}}
-{{- $account := index . 1 -}}
-{{- if not (or $account.create $account.name) -}}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount.create is false, and serviceAccount.name is empty: set the name of the account." -}}
-{{- end -}}
 {{- end -}}
 {{- if and .Values.rollout.enabled .Values.strategy -}}
 {{- fail "rollout.enabled is true, and strategy is that of the Deployment: set rollout.strategy instead." -}}
@@ -113,10 +127,12 @@ values.schema.json.
 {{- if eq (int .Values.service.ports.http) (int .Values.service.ports.metrics) -}}
 {{- fail (printf "service.ports.http and service.ports.metrics are both %v: change one of them." .Values.service.ports.http) -}}
 {{- end -}}
+{{- if not .Values.existingConfigMap -}}
 {{- $grace := include "kubernetes-worker.configValue" (list . "shutdown" "graceMs") | int -}}
 {{- $needed := add 15 (div (add $grace 999) 1000) -}}
-{{- if and (not .Values.existingConfigMap) (lt (int .Values.terminationGracePeriodSeconds) (int $needed)) -}}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) -}}
 {{- fail (printf "terminationGracePeriodSeconds is %v, and config.shutdown.graceMs is %v: the first is at least %v, or the second at most %v." .Values.terminationGracePeriodSeconds $grace $needed (max 0 (mul 1000 (sub (int .Values.terminationGracePeriodSeconds) 15)))) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
@@ -176,6 +192,9 @@ values.schema.json.
 {{- if not .database.to -}}
 {{- fail "networkPolicy.enabled is true, and networkPolicy.database.to is empty: list the peers of the database, or set networkPolicy.enabled to false." -}}
 {{- end -}}
+{{- end -}}
+{{- if and .enabled $.Values.serviceMonitor.enabled (not .scrapers) -}}
+{{- fail "serviceMonitor.enabled is true, and networkPolicy.scrapers is empty: list the peers that scrape, or set networkPolicy.enabled to false." -}}
 {{- end -}}
 {{- if and .dns.enabled (not .dns.to) -}}
 {{- fail "networkPolicy.dns.enabled is true, and networkPolicy.dns.to is empty: list the peers of name resolution, or set networkPolicy.dns.enabled to false." -}}
