@@ -120,6 +120,7 @@ export const valueTypes: Readonly<Record<string, Schema>> = {
   'jobs.migrate.annotations': texts,
   'jobs.migrate.activeDeadlineSeconds': integer(1),
   'prepull.images': listOf(closed({ image: someText, command: { ...listOf(text), minItems: 1 } }, 'image', 'command')),
+  'prepull.idle.command': listOf(text),
   'prepull.nodeSelector': texts,
   'prepull.tolerations': tolerations,
   'soak.steps': integer(1),

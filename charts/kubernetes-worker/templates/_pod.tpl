@@ -184,7 +184,7 @@ spec:
     {{- $spread := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" }}
     {{- $selector := dict "matchLabels" (include "kubernetes-worker.selectorLabels" $labels | fromYaml) }}
     {{- range default (list $spread) .Values.topologySpreadConstraints }}
-    - {{- toYaml (hasKey . "labelSelector" | ternary . (merge (dict "labelSelector" $selector) .)) | nindent 6 }}
+    {{- toYaml (list (hasKey . "labelSelector" | ternary . (merge (dict "labelSelector" $selector) .))) | nindent 4 }}
     {{- end }}
   containers:
     {{- $args := list "serve" "--config" "/etc/kubernetes-worker/config.yaml" }}

@@ -20,6 +20,9 @@ values.schema.json.
 {{- else -}}
 {{- $url := dig "database" "url" "" .Values.config -}}
 {{- $urlFile := dig "database" "urlFile" "" .Values.config -}}
+{{- if regexMatch "^[a-z]+://[^/@]*:[^/@]+@" $url -}}
+{{- fail "config.database.url has a password, and config is rendered into a ConfigMap: put the URL into a Secret, and set existingSecret to its name." -}}
+{{- end -}}
 {{- if include "kubernetes-worker.usesDatabaseSecret" . -}}
 {{- $own := printf "%s/database-url" (include "kubernetes-worker.secretFolder" .) -}}
 {{- if or $url (and $urlFile (ne $urlFile $own)) -}}
@@ -58,6 +61,9 @@ values.schema.json.
 {{- if eq (include "kubernetes-worker.configValue" (list $ . "port")) "0" -}}
 {{- fail (printf "config.%s.port is 0, and the port of the container has to be known: set another, or remove config.%s.port." . .) -}}
 {{- end -}}
+{{- end -}}
+{{- if and (eq (include "kubernetes-worker.statusAuth" .) "none") (not (dig "status" "allowUnauthenticated" false $config)) -}}
+{{- fail "config.status.auth is none, and config.status.allowUnauthenticated is false: set config.status.auth to token or tokenReview, or config.status.allowUnauthenticated to true." -}}
 {{- end -}}
 {{- $status := include "kubernetes-worker.configValue" (list . "status" "port") -}}
 {{- if eq $status (include "kubernetes-worker.configValue" (list . "metrics" "port")) -}}
@@ -187,7 +193,7 @@ values.schema.json.
 {{- with .Values.networkPolicy -}}
 {{- if .enabled -}}
 {{- if not .apiServer.to -}}
-{{- fail "networkPolicy.enabled is true, and networkPolicy.apiServer.to is empty: list the addresses of kubectl get endpoints kubernetes, such as { ipBlock: { cidr: 10.0.0.2/32 } }, or set networkPolicy.enabled to false." -}}
+{{- fail "networkPolicy.enabled is true, and networkPolicy.apiServer.to is empty: list the addresses of kubectl get endpointslices -n default, such as { ipBlock: { cidr: 10.0.0.2/32 } }, or set networkPolicy.enabled to false." -}}
 {{- end -}}
 {{- if not .database.to -}}
 {{- fail "networkPolicy.enabled is true, and networkPolicy.database.to is empty: list the peers of the database, or set networkPolicy.enabled to false." -}}
