@@ -15,9 +15,7 @@ import {
 
 const selector: Schema = closed({
   matchLabels: texts,
-  matchExpressions: listOf(
-    closed({ key: someText, operator: someText, values: listOf(text) }, 'key', 'operator'),
-  ),
+  matchExpressions: listOf(closed({ key: someText, operator: someText, values: listOf(text) }, 'key', 'operator')),
 });
 
 /** A peer of a NetworkPolicy. That it is not empty is checked with a sentence, by templates/_validate.tpl. */

@@ -26,7 +26,10 @@ export function permissionsTemplate(): string {
     generatedComment('src/kubernetes/required-permissions.ts'),
     define('requiredRules', rulesOf(permissionsFor({}), conditionOf)),
     define('hermeticRules', rulesOf(hermeticPermissions)),
-    define('preflightRules', rulesOf(preflightPermissions), ['  resourceNames:', '    {{- toYaml .names | nindent 4 }}']),
+    define('preflightRules', rulesOf(preflightPermissions), [
+      '  resourceNames:',
+      '    {{- toYaml .names | nindent 4 }}',
+    ]),
     define('nodeRules', rulesOf(optionalClusterPermissions)),
     define('tokenReviewRules', rulesOf(tokenReviewPermissions)),
   ].join('\n\n');
@@ -53,10 +56,7 @@ function byVerb(a: Verb, b: Verb): number {
 
 /** Returns when an option of the worker leaves the verb necessary, as the library decides it. */
 function conditionOf(resource: string, verb: string): string | undefined {
-  const options = [
-    { agentConfigMap: 'existing' },
-    { podObservation: 'poll' },
-  ] as const;
+  const options = [{ agentConfigMap: 'existing' }, { podObservation: 'poll' }] as const;
   const unnecessary = options.filter(
     (option) => !permissionsFor(option).some((rule) => rule.resource === resource && rule.verbs.includes(verb)),
   );

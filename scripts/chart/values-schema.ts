@@ -29,7 +29,10 @@ export function valuesSchema(values: readonly ChartValue[], { types, config }: S
     Object.fromEntries(of.map((value) => [value.name, typeOf(value)]));
   const properties = fieldsOf(values);
   if (unused.size > 0) throw new Error(`no such value of the chart: ${[...unused].join(', ')}`);
-  const global: Schema = { description: 'Set by Helm where the chart is part of another one. Not used.', type: 'object' };
+  const global: Schema = {
+    description: 'Set by Helm where the chart is part of another one. Not used.',
+    type: 'object',
+  };
   return { $schema: draft, title: 'Values of the chart kubernetes-worker', ...closed({ ...properties, global }) };
 }
 
@@ -44,7 +47,9 @@ function inferred({ path, default: value }: ChartValue): Schema {
 /** Returns the schema of the configuration without what Helm does not read. */
 function asValue(schema: Schema): Schema {
   const { $schema: _draft, title: _title, ...rest } = schema;
-  return Object.fromEntries(Object.entries(rest).map(([keyword, value]) => [keyword, withoutExtensionsIn(keyword, value)]));
+  return Object.fromEntries(
+    Object.entries(rest).map(([keyword, value]) => [keyword, withoutExtensionsIn(keyword, value)]),
+  );
 }
 
 /** Removes keywords that are none of JSON Schema, and examples. Names of properties are no keywords. */
