@@ -55,7 +55,9 @@ export async function helm(args: readonly string[], { version = 4, env = {} }: H
 export interface RenderOptions {
   /** The values of a profile. @defaultValue none: those of the chart */
   readonly profile?: Profile | undefined;
-  /** Values that precede those of the profile. */
+  /** Files with values, which precede those of the profile. @defaultValue none */
+  readonly files?: readonly string[] | undefined;
+  /** Values that precede those of all files. @defaultValue none */
   readonly values?: Values | undefined;
   /** @defaultValue `kw` */
   readonly release?: string | undefined;
@@ -70,12 +72,12 @@ export interface RenderOptions {
 }
 
 /** Returns the manifests of the chart as text. Rejects with a `HelmError` if the chart refuses the values. */
-export async function renderText({ profile, values, ...options }: RenderOptions = {}): Promise<string> {
-  await using file = values === undefined ? undefined : await writeValues(values);
+export async function renderText({ profile, files = [], values, ...options }: RenderOptions = {}): Promise<string> {
+  await using last = values === undefined ? undefined : await writeValues(values);
   const { release = 'kw', namespace = 'ci', version = 4, kubeVersion = '1.34.0', args = [] } = options;
-  const files = [profile === undefined ? undefined : profileFile(profile), file?.path].filter((f) => f !== undefined);
+  const all = [...(profile === undefined ? [] : [profileFile(profile)]), ...files, ...(last ? [last.path] : [])];
   const target = ['template', release, chartFolder, '--namespace', namespace, '--kube-version', kubeVersion];
-  return await helm([...target, ...files.flatMap((path) => ['--values', path]), ...args], { version });
+  return await helm([...target, ...all.flatMap((path) => ['--values', path]), ...args], { version });
 }
 
 /** Returns the objects of the chart, hooks and tests included. */

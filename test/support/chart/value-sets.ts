@@ -1,0 +1,50 @@
+import { fileURLToPath } from 'node:url';
+
+import { type Profile, profileFile, profiles, type RenderOptions, render } from './helm.ts';
+import type { RenderedObject } from './rendered-object.ts';
+import type { Values } from './values.ts';
+
+/** The file with a value for every key of the chart that takes one. */
+export const everythingOnFile: string = fileURLToPath(
+  new URL('../../chart/values/everything-on.yaml', import.meta.url),
+);
+
+/** Values with a name, which the tests of all manifests go through. */
+export interface ValueSet {
+  readonly name: string;
+  readonly options: RenderOptions;
+}
+
+/** The profiles, and what they do not reach. */
+export const valueSets: readonly ValueSet[] = [
+  ...profiles.map((profile: Profile) => ({ name: profile, options: { files: [profileFile(profile)] } })),
+  everythingOn('everything-on', {}),
+  everythingOn('everything-on with a Rollout', { rollout: { enabled: true } }),
+  everythingOn('everything-on with a token of the status API', { config: { status: { auth: 'token' } } }),
+  everythingOn('everything-on with a config map of the user', {
+    config: null,
+    existingConfigMap: 'own',
+    jobs: { migrate: { enabled: false } },
+  }),
+];
+
+function everythingOn(name: string, values: Values): ValueSet {
+  return { name, options: { files: [everythingOnFile], values } };
+}
+
+/** Declares a test of the objects of each value set. */
+export function forEachValueSet(
+  title: string,
+  check: (objects: readonly RenderedObject[], set: ValueSet) => void | Promise<void>,
+): void {
+  for (const set of valueSets) it(`${title}: ${set.name}`, async () => check(await objectsOf(set), set));
+}
+
+const rendered = new Map<ValueSet, Promise<readonly RenderedObject[]>>();
+
+/** Returns the objects of a value set, which is rendered once. */
+export async function objectsOf(set: ValueSet): Promise<readonly RenderedObject[]> {
+  const objects = rendered.get(set) ?? render(set.options);
+  rendered.set(set, objects);
+  return await objects;
+}
