@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { chartFolder, helm, type HelmVersion, profileFile, profiles, renderText } from '../../support/chart/helm.ts';
+import { chartFolder, type HelmVersion, helm, profileFile, profiles, renderText } from '../../support/chart/helm.ts';
 import { valueSets } from '../../support/chart/value-sets.ts';
 
 describe('the chart in Helm 3 and 4', () => {
@@ -12,7 +12,9 @@ describe('the chart in Helm 3 and 4', () => {
     for (const profile of profiles)
       it(`passes helm lint --strict: ${profile}, Helm ${version}`, async () => {
         const printed = await lint(version, profile);
-        expect(printed).to.contain('1 chart(s) linted, 0 chart(s) failed').and.not.match(/\[(WARNING|ERROR)\]/);
+        expect(printed)
+          .to.contain('1 chart(s) linted, 0 chart(s) failed')
+          .and.not.match(/\[(WARNING|ERROR)\]/);
       });
 
   for (const { name, options } of valueSets)
@@ -24,7 +26,10 @@ describe('the chart in Helm 3 and 4', () => {
 
   it('tells of itself what Helm shows', async () => {
     const shown = await helm(['show', 'chart', chartFolder]);
-    expect(shown).to.match(/^name: kubernetes-worker$/m).and.match(/^kubeVersion: /m).and.match(/^appVersion: /m);
+    expect(shown)
+      .to.match(/^name: kubernetes-worker$/m)
+      .and.match(/^kubeVersion: /m)
+      .and.match(/^appVersion: /m);
     expect(shown).not.to.contain('dependencies:');
   });
 });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { render } from '../../support/chart/helm.ts';
 import { containersOf, podsOf } from '../../support/chart/pods.ts';
-import { type RenderedObject, oneOfKind } from '../../support/chart/rendered-object.ts';
+import { oneOfKind, type RenderedObject } from '../../support/chart/rendered-object.ts';
 import { everythingOnFile, forEachValueSet } from '../../support/chart/value-sets.ts';
 
 describe('the pods of the chart', () => {
@@ -45,14 +45,17 @@ describe('the pods of the chart', () => {
     }
   });
 
-  forEachValueSet('every container has requests and a limit of memory and of local storage, and none of the CPU', (objects) => {
-    for (const pod of podsOf(objects))
-      for (const { name, resources } of containersOf(pod)) {
-        const where = `${pod.of}, ${name}`;
-        expect(resources?.requests, where).to.have.all.keys('cpu', 'memory', 'ephemeral-storage');
-        expect(resources?.limits, where).to.have.all.keys('memory', 'ephemeral-storage');
-      }
-  });
+  forEachValueSet(
+    'every container has requests and a limit of memory and of local storage, and none of the CPU',
+    (objects) => {
+      for (const pod of podsOf(objects))
+        for (const { name, resources } of containersOf(pod)) {
+          const where = `${pod.of}, ${name}`;
+          expect(resources?.requests, where).to.have.all.keys('cpu', 'memory', 'ephemeral-storage');
+          expect(resources?.limits, where).to.have.all.keys('memory', 'ephemeral-storage');
+        }
+    },
+  );
 
   forEachValueSet('every writable folder has a limit', (objects) => {
     for (const { of, spec } of podsOf(objects))
@@ -71,12 +74,16 @@ describe('the pods of the chart', () => {
   forEachValueSet('every job and test ends', (objects) => {
     for (const { kind, metadata, ...object } of objects as readonly (RenderedObject & { readonly spec: object })[]) {
       if (kind === 'Job' && !metadata.name.includes('-soak-'))
-        expect(object.spec, metadata.name).to.include.keys('activeDeadlineSeconds', 'ttlSecondsAfterFinished', 'backoffLimit');
+        expect(object.spec, metadata.name).to.include.keys(
+          'activeDeadlineSeconds',
+          'ttlSecondsAfterFinished',
+          'backoffLimit',
+        );
       if (kind === 'Pod') expect(object.spec, metadata.name).to.include.keys('activeDeadlineSeconds');
     }
   });
 
-  it('on OpenShift, users and groups are the cluster\'s', async () => {
+  it("on OpenShift, users and groups are the cluster's", async () => {
     const objects = await render({ files: [everythingOnFile], values: { openshift: true } });
     for (const pod of podsOf(objects)) {
       expect(pod.spec.securityContext, pod.of).not.to.have.any.keys('runAsUser', 'runAsGroup', 'fsGroup');

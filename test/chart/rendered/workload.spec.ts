@@ -88,7 +88,9 @@ describe('migrations', () => {
     expect(spec?.containers[0]?.args?.[0]).to.equal('migrate');
     const named = [
       ['ServiceAccount', spec?.serviceAccountName],
-      ...(spec?.volumes ?? []).filter(({ configMap }) => configMap).map(({ configMap }) => ['ConfigMap', configMap?.name]),
+      ...(spec?.volumes ?? [])
+        .filter(({ configMap }) => configMap)
+        .map(({ configMap }) => ['ConfigMap', configMap?.name]),
     ];
     // The values mount one more config map, which is not the chart's.
     for (const [kind, name] of named.filter(([, n]) => n !== 'ca')) {
@@ -98,7 +100,7 @@ describe('migrations', () => {
     }
   });
 
-  it('are the service\'s own without the job, and only then', async () => {
+  it("are the service's own without the job, and only then", async () => {
     const configOf = async (values: Values): Promise<string> =>
       ofKind(await render({ profile: 'minimal', values }), 'ConfigMap').at(-1)?.data?.['config.yaml'] ?? '';
     expect(await configOf({})).not.to.contain('migrate');
