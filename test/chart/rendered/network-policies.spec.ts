@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { render } from '../../support/chart/helm.ts';
 import { podsOf } from '../../support/chart/pods.ts';
 import { type NetworkPolicy, ofKind, type RenderedObject } from '../../support/chart/rendered-object.ts';
-import { everythingOnFile, forEachValueSet } from '../../support/chart/value-sets.ts';
+import { everyKeyFiles, forEachValueSet } from '../../support/chart/value-sets.ts';
 import type { Values } from '../../support/chart/values.ts';
 
 type Policy = RenderedObject & NetworkPolicy;
@@ -38,7 +38,7 @@ describe('the network policies of the chart', () => {
   });
 
   it('every pod of the chart has a policy, with all on', async () => {
-    const objects = await render({ files: [everythingOnFile] });
+    const objects = await render({ files: everyKeyFiles });
     const policies = ofKind(objects, 'NetworkPolicy');
     for (const pod of podsOf(objects)) {
       const own = policies.filter(
@@ -95,7 +95,10 @@ describe('the network policies of the chart', () => {
   });
 
   async function serviceWith(networkPolicy: Values): Promise<Policy> {
-    const objects = await render({ files: [everythingOnFile], values: { networkPolicy } });
+    const objects = await render({
+      files: everyKeyFiles,
+      values: { networkPolicy, serviceMonitor: { enabled: false } },
+    });
     return named(objects, /^kw-kubernetes-worker$/);
   }
 });

@@ -3,14 +3,14 @@ import { expect } from 'chai';
 import { render } from '../../support/chart/helm.ts';
 import { type ChartPod, podsOf } from '../../support/chart/pods.ts';
 import { ofKind, oneOfKind, type RenderedObject } from '../../support/chart/rendered-object.ts';
-import { everythingOnFile, forEachValueSet } from '../../support/chart/value-sets.ts';
+import { everyKeyFiles, forEachValueSet } from '../../support/chart/value-sets.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
 describe('the labels and selectors of the chart', () => {
   forEachValueSet('every object has the labels of the release', (objects, { name }) => {
     for (const { kind, metadata } of objects) {
-      if (metadata.name === 'kw-extra') continue;
+      if (metadata.name.endsWith('-extra')) continue;
       expect(metadata.labels, `${name}: ${kind} ${metadata.name}`).to.include({
         'app.kubernetes.io/name': 'kubernetes-worker',
         'app.kubernetes.io/instance': 'kw',
@@ -53,7 +53,7 @@ describe('the labels and selectors of the chart', () => {
 
   it("two releases in one namespace do not select each other's pods", async () => {
     const [one, other] = await Promise.all(
-      ['one', 'other'].map(async (release) => await render({ files: [everythingOnFile], release })),
+      ['one', 'other'].map(async (release) => await render({ files: everyKeyFiles, release })),
     );
     for (const [of, labels] of selectorsOf(one ?? []))
       for (const pod of podsOf(other ?? [])) expect(selects(labels, pod), `${of} selects ${pod.of}`).to.equal(false);
@@ -65,13 +65,13 @@ describe('the labels and selectors of the chart', () => {
 
   it('releases of one name in two namespaces share no object of the cluster', async () => {
     const [one, other] = await Promise.all(
-      ['one', 'other'].map(async (namespace) => await render({ files: [everythingOnFile], namespace })),
+      ['one', 'other'].map(async (namespace) => await render({ files: everyKeyFiles, namespace })),
     );
     const ofCluster = (objects: readonly RenderedObject[] = []): readonly string[] =>
       objects
         .filter(
           ({ kind, metadata }) =>
-            metadata.namespace === undefined && kind !== 'Namespace' && metadata.name !== 'kw-extra',
+            metadata.namespace === undefined && kind !== 'Namespace' && !metadata.name.endsWith('-extra'),
         )
         .map(({ kind, metadata }) => `${kind} ${metadata.name}`);
     expect(ofCluster(one)).not.to.deep.equal([]);
@@ -91,9 +91,9 @@ describe('the labels and selectors of the chart', () => {
   });
 
   it('names fit into those of Kubernetes, however long that of the release is', async () => {
-    const objects = await render({ files: [everythingOnFile], release: 'a'.repeat(53) });
+    const objects = await render({ files: everyKeyFiles, release: 'a'.repeat(53) });
     for (const { kind, metadata } of objects)
-      expect(metadata.name.length, `${kind} ${metadata.name}`).to.be.at.most(63);
+      expect(metadata.name.length, `${kind} ${metadata.name}`).to.be.at.most(kind.startsWith('Cluster') ? 253 : 63);
     for (const pod of podsOf(objects))
       for (const [key, value] of Object.entries(pod.labels))
         expect(value.length, `${pod.of}: ${key}`).to.be.at.most(63);

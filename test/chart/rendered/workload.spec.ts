@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { render } from '../../support/chart/helm.ts';
 import { ofKind, oneOfKind, type RenderedObject } from '../../support/chart/rendered-object.ts';
-import { everythingOnFile, forEachValueSet } from '../../support/chart/value-sets.ts';
+import { everyKeyFiles, forEachValueSet } from '../../support/chart/value-sets.ts';
 import type { Values } from '../../support/chart/values.ts';
 
 describe('the workload of the service', () => {
@@ -79,7 +79,7 @@ describe('the workload of the service', () => {
 
 describe('migrations', () => {
   it('are a job that precedes the release, whose objects do not need those of the release', async () => {
-    const objects = await render({ files: [everythingOnFile] });
+    const objects = await render({ files: everyKeyFiles });
     const isHook = ({ metadata }: RenderedObject): boolean =>
       metadata.annotations?.['helm.sh/hook'] === 'pre-install,pre-upgrade';
     const hooks = objects.filter(isHook);

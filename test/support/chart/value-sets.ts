@@ -1,13 +1,11 @@
 import { fileURLToPath } from 'node:url';
 
-import { type Profile, profileFile, profiles, type RenderOptions, render } from './helm.ts';
+import { type Profile, profiles, type RenderOptions, render } from './helm.ts';
 import type { RenderedObject } from './rendered-object.ts';
 import type { Values } from './values.ts';
 
-/** The file with a value for every key of the chart that takes one. */
-export const everythingOnFile: string = fileURLToPath(
-  new URL('../../chart/values/everything-on.yaml', import.meta.url),
-);
+/** Files with a value for every key of the chart that takes one. */
+export const everyKeyFiles: readonly string[] = [valuesFile('every-key'), valuesFile('config')];
 
 /** Values with a name, which the tests of all manifests go through. */
 export interface ValueSet {
@@ -17,19 +15,22 @@ export interface ValueSet {
 
 /** The profiles, and what they do not reach. */
 export const valueSets: readonly ValueSet[] = [
-  ...profiles.map((profile: Profile) => ({ name: profile, options: { files: [profileFile(profile)] } })),
-  everythingOn('everything-on', {}),
-  everythingOn('everything-on with a Rollout', { rollout: { enabled: true } }),
-  everythingOn('everything-on with a token of the status API', { config: { status: { auth: 'token' } } }),
-  everythingOn('everything-on with a config map of the user', {
-    config: null,
-    existingConfigMap: 'own',
-    jobs: { migrate: { enabled: false } },
-  }),
+  ...profiles.map((profile: Profile) => ({ name: profile, options: { profile } })),
+  everyKey('every key'),
+  everyKey('every key, a Rollout', { rollout: { enabled: true } }),
+  everyKey('every key, a token of the status API', { config: { status: { auth: 'token' } } }),
+  {
+    name: 'every key, a config map of the user',
+    options: { files: [valuesFile('every-key')], values: { existingConfigMap: 'own' } },
+  },
 ];
 
-function everythingOn(name: string, values: Values): ValueSet {
-  return { name, options: { files: [everythingOnFile], values } };
+function everyKey(name: string, values: Values = {}): ValueSet {
+  return { name, options: { files: everyKeyFiles, values } };
+}
+
+function valuesFile(name: string): string {
+  return fileURLToPath(new URL(`../../chart/values/${name}.yaml`, import.meta.url));
 }
 
 /** Declares a test of the objects of each value set. */
