@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,16 +14,13 @@ import { KubernetesWorker, type Worker } from '../../../src/index.ts';
 import { sh } from '../../contract/worker/setup.ts';
 import { PostgresServer } from '../../support/database/postgres-server.ts';
 import { openTcpDoor, type TcpDoor } from '../../support/database/tcp-door.ts';
-import { type BuiltImage, buildImage, noImageReason } from '../../support/image/build-image.ts';
+import { type BuiltImage, buildImage } from '../../support/image/build-image.ts';
 import { DisturbedDeployment } from '../../support/image/deployment.ts';
+import { hostAddress, pushRegistry, skipWithoutMeans } from '../../support/image/means.ts';
 import { pushImage } from '../../support/image/push-image.ts';
 import { createService, readServiceManifest } from '../../support/image/service-manifest.ts';
 import { type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
 
-/** An address of this machine that pods reach. */
-const hostAddress = process.env['KW_TEST_HOST_ADDRESS'] ?? '10.244.0.1';
-/** A registry that takes pushes over plain HTTP, under the name that nodes use. */
-const registry = process.env['KW_TEST_PUSH_REGISTRY'] ?? 'registry.local:5000';
 const workerName = 'ci';
 const builds = 20;
 const concurrency = 5;
@@ -44,7 +41,7 @@ describe('the image of the service', function () {
     folder = await mkdtemp(join(tmpdir(), 'kw-image-'));
     [image, database] = await Promise.all([buildImage(folder), PostgresServer.start()]);
     door = await openTcpDoor(database.url, hostAddress);
-    reference = `${registry}/kubernetes-worker:${image.digest.slice(-12)}`;
+    reference = `${pushRegistry}/kubernetes-worker:${image.digest.slice(-12)}`;
     await pushImage(image.archive, reference);
   });
 
@@ -106,18 +103,6 @@ describe('the image of the service', function () {
     await podsOfBuildsGone(real);
   });
 });
-
-/** Skips the suite where an image cannot be built or pods cannot reach this machine. In CI, that is a failure. */
-async function skipWithoutMeans(context: Context): Promise<void> {
-  const addresses = Object.values(networkInterfaces()).flatMap((interfaces) => interfaces ?? []);
-  const reason = addresses.some(({ address }) => address === hostAddress)
-    ? await noImageReason()
-    : `this machine lacks the address ${hostAddress}, which pods have to reach`;
-  if (reason === undefined || process.env['KUBECONFIG'] === undefined) return;
-  if (process.env['CI'] !== undefined) throw new Error(reason);
-  console.log(`      skipped: ${reason}`);
-  context.skip();
-}
 
 /** Returns a namespace that accepts only pods of the Pod Security standard "restricted". */
 async function restrictedCluster(context: Context): Promise<RealCluster> {

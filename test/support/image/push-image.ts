@@ -1,11 +1,12 @@
 import { type OciDescriptor, readArchiveFile } from '../../../scripts/image/image-archive.ts';
 
+const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
+
 /**
  * Pushes the image of an OCI archive to a registry that speaks plain HTTP, as `HOST:PORT/NAME:TAG`.
  */
 export async function pushImage(archive: string, reference: string): Promise<void> {
-  const [, host = '', name = '', tag = ''] = /^([^/]+)\/(.+):([^:/]+)$/.exec(reference) ?? [];
-  const registry = `http://${host}/v2/${name}`;
+  const { registry, tag } = partsOf(reference);
   const index = JSON.parse((await readArchiveFile(archive, 'index.json')).toString()) as {
     manifests: readonly OciDescriptor[];
   };
@@ -20,6 +21,21 @@ export async function pushImage(archive: string, reference: string): Promise<voi
   for (const blob of [manifest.config, ...manifest.layers]) await pushBlob(registry, archive, blob);
   const headers = { 'content-type': manifest.mediaType };
   await succeeded(await fetch(`${registry}/manifests/${tag}`, { method: 'PUT', headers, body: text }));
+}
+
+/** Adds a tag to an image that was pushed as `HOST:PORT/NAME:TAG`. */
+export async function tagImage(reference: string, tag: string): Promise<void> {
+  const { registry, tag: from } = partsOf(reference);
+  const manifest = await succeeded(await fetch(`${registry}/manifests/${from}`, { headers: { accept: ociManifest } }));
+  const headers = { 'content-type': ociManifest };
+  const body = await manifest.text();
+  await succeeded(await fetch(`${registry}/manifests/${tag}`, { method: 'PUT', headers, body }));
+}
+
+/** Returns the address of an image's repository in the API of its registry, and its tag. */
+function partsOf(reference: string): { readonly registry: string; readonly tag: string } {
+  const [, host = '', name = '', tag = ''] = /^([^/]+)\/(.+):([^:/]+)$/.exec(reference) ?? [];
+  return { registry: `http://${host}/v2/${name}`, tag };
 }
 
 async function pushBlob(registry: string, archive: string, blob: OciDescriptor): Promise<void> {
