@@ -4,7 +4,7 @@ import { AppsV1Api, CoreV1Api, type KubeConfig, type V1Pod } from '@kubernetes/c
 import type { Context } from 'mocha';
 
 import { type RealCluster, realCluster, shellImage } from '../real-cluster.ts';
-import { chartFolder, type HelmVersion, helm, type Profile, profileFile } from './helm.ts';
+import { chartFolder, HelmError, type HelmVersion, helm, type Profile, profileFile } from './helm.ts';
 import type { PodContainer } from './pod-exec.ts';
 import { type ChartSite, chartSite, type Endpoint, type SiteDatabase } from './site.ts';
 import { type Values, writeValues } from './values.ts';
@@ -15,6 +15,9 @@ export const scraperLabels: Readonly<Record<string, string>> = { 'test/scraper':
 
 /** The Secret with the URL of the database and the token. */
 const secretName = 'kubernetes-worker';
+
+/** A Pod Security standard. */
+export type Standard = 'baseline' | 'restricted';
 
 export interface InstallOptions {
   /** @defaultValue none: the values of the chart and of the site */
@@ -46,12 +49,12 @@ export class Release implements AsyncDisposable {
     this.apps = real.kubeConfig.makeApiClient(AppsV1Api);
   }
 
-  /** Makes the namespace, under the Pod Security standard `restricted`, and the Secret. Nothing is installed. */
-  static async prepare(context: Context, purpose: string): Promise<Release> {
+  /** Makes the namespace, under a Pod Security standard, and the Secret. Nothing is installed. */
+  static async prepare(context: Context, purpose: string, standard: Standard = 'restricted'): Promise<Release> {
     const site = await chartSite(context);
     const real = await realCluster(context, `chart-${purpose}`);
     const release = new Release(site, real, await site.newDatabase());
-    await release.enforce(real.namespace, 'restricted');
+    await release.enforce(real.namespace, standard);
     const stringData = { 'database-url': release.database.podUrl, 'status-token': release.token };
     const body = { metadata: { name: secretName }, stringData };
     await release.core.createNamespacedSecret({ namespace: real.namespace, body });
@@ -71,7 +74,7 @@ export class Release implements AsyncDisposable {
   }
 
   /** Makes a namespace enforce a Pod Security standard. */
-  async enforce(name: string, standard: 'baseline' | 'restricted'): Promise<void> {
+  async enforce(name: string, standard: Standard): Promise<void> {
     const body = await this.core.readNamespace({ name });
     body.metadata!.labels = { ...body.metadata!.labels, 'pod-security.kubernetes.io/enforce': standard };
     await this.core.replaceNamespace({ name, body });
@@ -94,7 +97,13 @@ export class Release implements AsyncDisposable {
 
   /** Runs the tests of the chart, and returns their log. */
   async test({ version = 4 }: Pick<InstallOptions, 'version'> = {}): Promise<string> {
-    return await this.#helm(['test', this.name, '--logs', '--timeout', '120s'], version);
+    try {
+      return await this.#helm(['test', this.name, '--logs', '--timeout', '120s'], version);
+    } catch (error) {
+      // The log of the test's pod.
+      if (error instanceof HelmError) error.message += `\n${error.stdout}`;
+      throw error;
+    }
   }
 
   async uninstall(): Promise<void> {
