@@ -80,6 +80,12 @@ export class Release implements AsyncDisposable {
     await this.core.replaceNamespace({ name, body });
   }
 
+  /** Returns the Pod Security standard that a namespace enforces. */
+  async standardOf(name: string): Promise<string | undefined> {
+    const { metadata } = await this.core.readNamespace({ name });
+    return metadata?.labels?.['pod-security.kubernetes.io/enforce'];
+  }
+
   /** Installs the chart, and waits until it is ready. */
   async install(options: InstallOptions = {}): Promise<string> {
     return await this.#apply('install', options);
