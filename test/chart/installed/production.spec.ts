@@ -137,11 +137,11 @@ describe('The chart with the profile production-ha', function () {
     expect(String(refusal)).to.include("would violate the pod's disruption budget");
     // As `kubectl drain` does: it tries again until it may.
     while (readyCount(await release.pods()) < 2) {
-      expectreadyCount(await release.pods()).to.be.at.least(1);
+      expect(readyCount(await release.pods())).to.be.at.least(1);
       await sleep(200);
     }
     await evictAtLast(release.core, second!);
-    expectreadyCount(await release.pods()).to.be.at.least(1);
+    expect(readyCount(await release.pods())).to.be.at.least(1);
     await replicas.ready();
     const nodes = (await release.pods()).map(({ spec }) => spec?.nodeName);
     expect(nodes).to.have.length(2).and.not.to.include(node.name);
