@@ -1,4 +1,3 @@
-import { CoreV1Api } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import { type Container, KubernetesWorker } from '../../../src/index.ts';
@@ -6,7 +5,7 @@ import { makeContainer, sh } from '../../contract/worker/setup.ts';
 import { type Peer, peerPort, startPeer } from '../../support/chart/peer.ts';
 import type { PodContainer } from '../../support/chart/pod-exec.ts';
 import { agentProbe, type Outcome, probe, type Targets } from '../../support/chart/probe.ts';
-import { Release } from '../../support/chart/release.ts';
+import { clientLabels, Release } from '../../support/chart/release.ts';
 import { shellImage } from '../../support/real-cluster.ts';
 
 describe('The chart with a claim as the store, and policies of steps', function () {
@@ -30,16 +29,16 @@ describe('The chart with a claim as the store, and policies of steps', function 
     const peer = async (name: string, labels = {}): Promise<Peer> =>
       await startPeer(kubeConfig, { namespace: release.namespace, name, image: site.image, labels });
     [permitted, other] = await Promise.all([
-      peer('permitted', open),
+      peer('permitted', { ...open, ...clientLabels }),
       peer('other'),
       release.install({
         values: {
           steps: { namespace: steps, createNamespace: true, networkPolicy: { mode: 'allowlist', egress } },
-          store: { pvc: { enabled: true, storageClassName: 'local', size: '1Gi', keep: false } },
+          store: { pvc: { enabled: true, storageClassName: 'dynamic', size: '128Mi', keep: false } },
         },
       }),
     ]);
-    worker = await openHost(release, steps, 'kw-kubernetes-worker');
+    worker = await openHost(release, steps, 'kw-kubernetes-worker-store');
   });
 
   after(async () => {
@@ -49,11 +48,11 @@ describe('The chart with a claim as the store, and policies of steps', function 
   });
 
   it('keeps the output of a step past its pod', async () => {
-    expect(await outputPastItsPod(worker)).to.equal('kept\n');
+    expect(await outputPastItsPod(release, worker, steps)).to.equal('kept\n');
   });
 
   it('lets steps reach what is listed, hermetic steps and the store nothing, and nobody reach any of them', async () => {
-    const { kubeConfig, site } = release;
+    const { kubeConfig } = release;
     const [step, hermetic] = await Promise.all([
       makeContainer(worker, shellImage),
       makeContainer(worker, shellImage, { hermetic: true }),
@@ -74,7 +73,6 @@ describe('The chart with a claim as the store, and policies of steps', function 
       await Promise.all(pods.map(async (pod) => [pod.pod, `${await addressOf(pod)}:${peerPort}`] as const)),
     );
     expect(await probe(kubeConfig, permitted, inwards)).to.deep.equal(all('unreachable', inwards));
-    expect(site.apiServer.port).to.be.a('number');
   });
 
   /** Addresses by number, because the agent resolves no names. */
@@ -106,18 +104,6 @@ describe('The chart with a claim as the store, and policies of steps', function 
   }
 });
 
-describe('The chart with a claim that a provisioner fills', function () {
-  this.timeout(240_000);
-
-  it('is ready although the claim is bound only by its first pod, and keeps the output of a step past its pod', async function () {
-    await using release = await Release.prepare(this, 'dynamic', 'baseline');
-    const claim = { enabled: true, storageClassName: 'dynamic', size: '128Mi', keep: false };
-    await release.install({ values: { store: { pvc: claim } } });
-    await using worker = await openHost(release, release.namespace, 'kw-kubernetes-worker');
-    expect(await outputPastItsPod(worker)).to.equal('kept\n');
-  });
-});
-
 /** The label of what the policy of the steps permits. */
 const open = { 'test/open': 'true' };
 const nameOf = (namespace: string): Record<string, string> => ({ 'kubernetes.io/metadata.name': namespace });
@@ -137,15 +123,16 @@ async function openHost(release: Release, namespace: string, claim: string): Pro
 }
 
 /** Makes an output, deletes the pod that has made it, and returns what another step reads. */
-async function outputPastItsPod(worker: KubernetesWorker): Promise<string> {
+async function outputPastItsPod(release: Release, worker: KubernetesWorker, namespace: string): Promise<string> {
   const made = await makeContainer(worker, shellImage, { outputs: { made: 'made' } });
   const { unsaved } = await sh(made.container, 'echo kept > made/file');
   expect(unsaved ?? []).to.deep.equal([]);
   const artifact = made.mounts.find(({ name }) => name === 'made')!.volume;
   const before = await artifact.status();
   expect(before.store).to.equal('pvc');
-  await worker.ownerFinished(made.owner);
-  await worker.reap();
+  // As if its node were lost.
+  const pod = { namespace, name: made.container.podName };
+  await release.core.deleteNamespacedPod({ ...pod, gracePeriodSeconds: 0 });
   const used = await makeContainer(worker, shellImage, { inputs: [{ artifact, path: 'in' }] });
   return (await sh(used.container, 'cat in/file')).stdout;
 }
