@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { customKinds } from './chart-schemas/custom-kinds.ts';
+import { customResourceManifests } from './chart-schemas/custom-resources.ts';
 import { type GoModule, moduleFolder } from './chart-schemas/go-module.ts';
 import type { JsonSchema } from './chart-schemas/json-schema.ts';
 import { kubernetesKinds, metadataSchema, type OpenApi, strictDefinitions } from './chart-schemas/kubernetes-kinds.ts';
@@ -25,30 +26,12 @@ const kubernetes: GoModule = {
   version: 'v1.34.4',
   sum: 'h1:Yy6R4QB8C9kJPp25GFqEvX5XQwY5qzKeqD0Xx6oAcmk=',
 };
-const prometheusOperator: GoModule = {
-  path: 'github.com/prometheus-operator/prometheus-operator',
-  version: 'v0.93.0',
-  sum: 'h1:AohlYJT+En8TmNpAcEUJ3GsaJTAqfEBwHmGTVpRm/Io=',
-};
-const argoRollouts: GoModule = {
-  path: 'github.com/argoproj/argo-rollouts',
-  version: 'v1.9.1',
-  sum: 'h1:+oZciUkeJYVb1vPMOhat4JQlk525j/aT2yizEkVkjLs=',
-};
-
-const customResources: readonly (readonly [GoModule, file: string])[] = [
-  [prometheusOperator, 'example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml'],
-  [prometheusOperator, 'example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml'],
-  [argoRollouts, 'manifests/crds/rollout-crd.yaml'],
-];
 
 function makeSchemas(): ReadonlyMap<string, JsonSchema> {
   const swagger = readFileSync(join(moduleFolder(kubernetes), 'api/openapi-spec/swagger.json'), 'utf8');
   const openApi = JSON.parse(swagger) as OpenApi;
   const metadata = metadataSchema(strictDefinitions(openApi));
-  const ofOthers = customResources.flatMap(([module, file]) => [
-    ...customKinds(readFileSync(join(moduleFolder(module), file), 'utf8'), metadata),
-  ]);
+  const ofOthers = customResourceManifests().flatMap((manifest) => [...customKinds(manifest, metadata)]);
   return new Map([...kubernetesKinds(openApi), ...ofOthers]);
 }
 

@@ -1,15 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
-import {
-  ApiextensionsV1Api,
-  type KubeConfig,
-  loadYaml,
-  type V1CustomResourceDefinition,
-} from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import { customResourceManifests } from '../../../scripts/chart-schemas/custom-resources.ts';
 import { dryRun, dryRunPod, maybeRoot, podOf, privileged } from '../../support/chart/admission.ts';
+import { defineCustomKinds } from '../../support/chart/custom-kinds.ts';
 import { profiles, render } from '../../support/chart/helm.ts';
 import { Release } from '../../support/chart/release.ts';
 import type { RenderedObject } from '../../support/chart/rendered-object.ts';
@@ -64,7 +56,7 @@ describe('The objects of the chart', function () {
       ...(await objectsOf('minimal', { rollout: { enabled: true } })),
     ].filter(isCustom);
     expect(objects.map(({ kind }) => kind)).to.have.members(['ServiceMonitor', 'PrometheusRule', 'Rollout']);
-    await using _definitions = await define(kubeConfig);
+    await using _definitions = await defineCustomKinds(kubeConfig);
     for (const object of objects) await dryRun(kubeConfig, namespace, object);
   });
 });
@@ -73,26 +65,4 @@ describe('The objects of the chart', function () {
 async function bodyOf(promise: Promise<void>): Promise<string> {
   const error = await rejection(promise);
   return 'body' in error ? String(error.body) : String(error);
-}
-
-/** Defines the kinds of others until the object is disposed. */
-async function define(kubeConfig: KubeConfig): Promise<AsyncDisposable> {
-  const api = kubeConfig.makeApiClient(ApiextensionsV1Api);
-  const definitions = customResourceManifests().map((manifest) => loadYaml<V1CustomResourceDefinition>(manifest));
-  const names = definitions.map(({ metadata }) => metadata!.name!);
-  for (const body of definitions) await api.createCustomResourceDefinition({ body });
-  for (const name of names) await established(api, name);
-  return {
-    [Symbol.asyncDispose]: async () => {
-      for (const name of names) await api.deleteCustomResourceDefinition({ name });
-    },
-  };
-}
-
-async function established(api: ApiextensionsV1Api, name: string): Promise<void> {
-  for (;;) {
-    const { status } = await api.readCustomResourceDefinition({ name });
-    if (status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') === true) return;
-    await sleep(100);
-  }
 }

@@ -5,8 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import { hermeticPermissions, requiredPermissions } from '../../../src/kubernetes/required-permissions.ts';
+import {
+  hermeticPermissions,
+  optionalClusterPermissions,
+  type RequiredPermission,
+  requiredPermissions,
+} from '../../../src/kubernetes/required-permissions.ts';
 import { type Access, AccessReview, textOf } from '../../support/chart/access.ts';
+import { defineCustomKinds } from '../../support/chart/custom-kinds.ts';
 import { type Peer, startPeer } from '../../support/chart/peer.ts';
 import { get, probe, type Targets } from '../../support/chart/probe.ts';
 import { clientLabels, Release, scraperLabels } from '../../support/chart/release.ts';
@@ -21,14 +27,21 @@ describe('The chart with the profile production-ha', function () {
   this.timeout(240_000);
   let release: Release;
   let steps: string;
+  let kinds: AsyncDisposable | undefined;
 
   before(async function () {
     release = await Release.prepare(this, 'ha');
     steps = `${release.namespace}-steps`;
-    await release.install({ profile: 'production-ha', values: { steps: { namespace: steps, createNamespace: true } } });
+    kinds = await defineCustomKinds(release.kubeConfig);
+    const claim = { storageClassName: 'dynamic', size: '128Mi', keep: false };
+    await release.install({
+      profile: 'production-ha',
+      values: { steps: { namespace: steps }, store: { pvc: claim }, config: { images: { preflight: 'off' } } },
+    });
   });
 
   after(async () => {
+    await kinds?.[Symbol.asyncDispose]();
     await (release as Release | undefined)?.[Symbol.asyncDispose]();
     await (release as Release | undefined)?.core.deleteNamespace({ name: steps }).catch(() => undefined);
   });
@@ -47,12 +60,12 @@ describe('The chart with the profile production-ha', function () {
   it('permits the service what a worker needs in the namespace of the steps, and nothing else anywhere', async () => {
     const { namespace, kubeConfig } = release;
     const review = new AccessReview(kubeConfig, { namespace, name: release.deployment });
-    const needed = [...requiredPermissions, ...hermeticPermissions].flatMap(({ apiGroup: group, resource, verbs }) =>
-      verbs.map((verb) => ({ verb, resource, group, namespace: steps })),
-    );
-    expect(await review.rules(steps)).to.deep.equal(needed.map(textOf).sort());
+    const needed = accessOf([...requiredPermissions, ...hermeticPermissions], steps);
+    const nodes = (where: string): readonly Access[] => accessOf(optionalClusterPermissions, where);
+    expect(await review.rules(steps)).to.deep.equal([...needed, ...nodes(steps)].map(textOf).sort());
     expect(await review.permitted(needed)).to.have.members(needed.map(textOf));
-    expect(await review.rules(namespace)).to.deep.equal([]);
+    // The profile permits the cluster-wide permission, and it is the only one.
+    expect(await review.rules(namespace)).to.deep.equal(nodes(namespace).map(textOf).sort());
     expect(await review.permitted(deniedAccess(needed, [namespace, steps]))).to.deep.equal([]);
   });
 
@@ -152,6 +165,12 @@ function everyone<T>(targets: Targets, outcome: T): Record<string, T> {
   return Object.fromEntries(Object.keys(targets).map((name) => [name, outcome]));
 }
 
+function accessOf(permissions: readonly RequiredPermission[], namespace: string): readonly Access[] {
+  return permissions.flatMap(({ apiGroup: group, resource, verbs }) =>
+    verbs.map((verb) => ({ verb, resource, group, namespace })),
+  );
+}
+
 /** Returns what the service must not do: what it needs in other namespaces, and what would give it further rights. */
 function deniedAccess(needed: readonly Access[], [own, steps]: readonly [string, string]): readonly Access[] {
   const elsewhere = [own, 'default', 'kube-system', undefined];
@@ -183,7 +202,7 @@ const powers: readonly Access[] = [
   ...['update', 'patch', 'delete'].map((verb) => ({ verb, resource: 'networkpolicies', group: 'networking.k8s.io' })),
   ...['update', 'patch'].map((verb) => ({ verb, resource: 'configmaps' })),
   ...['create', 'delete', 'patch'].map((verb) => ({ verb, resource: 'persistentvolumeclaims' })),
-  ...['get', 'list', 'patch', 'delete'].map((verb) => ({ verb, resource: 'nodes' })),
+  ...['watch', 'patch', 'update', 'delete'].map((verb) => ({ verb, resource: 'nodes' })),
   ...['get', 'list', 'create', 'delete', 'patch'].map((verb) => ({ verb, resource: 'namespaces' })),
   ...['users', 'groups', 'serviceaccounts'].map((resource) => ({ verb: 'impersonate', resource })),
 ];

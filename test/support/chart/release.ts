@@ -144,9 +144,10 @@ export class Release implements AsyncDisposable {
 
   async #apply(command: 'install' | 'upgrade', options: InstallOptions): Promise<string> {
     const { profile, values = {}, chart = chartFolder, version = 4, args = [] } = options;
+    await using defaults = await writeValues(siteDefaults);
     await using ofSite = await writeValues(siteValues(this.site));
     await using own = await writeValues(values);
-    const files = [...(profile === undefined ? [] : [profileFile(profile)]), ofSite.path, own.path];
+    const files = [defaults.path, ...(profile === undefined ? [] : [profileFile(profile)]), ofSite.path, own.path];
     const flags = files.flatMap((path) => ['--values', path]);
     return await this.#helm([command, this.name, chart, ...waiting, ...flags, ...args], version);
   }
@@ -158,20 +159,21 @@ export class Release implements AsyncDisposable {
 
 const waiting: readonly string[] = ['--wait', '--timeout', '120s'];
 
+/** The values that a profile may replace. */
+const siteDefaults: Values = { config: { worker: { volumeImage: shellImage } }, tests: { image: shellImage } };
+
 /** The values that depend on where the chart is installed. */
 function siteValues({ image, apiServer, databaseServer }: ChartSite): Values {
   const [, registry, repository, tag] = /^([^/]+)\/(.+):([^:/]+)$/.exec(image) ?? [];
   return {
     image: { registry, repository, tag, digest: '' },
     existingSecret: secretName,
-    config: { worker: { volumeImage: shellImage } },
     networkPolicy: {
       apiServer: { to: [peerOf(apiServer)], ports: [apiServer.port] },
       database: { to: [peerOf(databaseServer)], ports: [databaseServer.port] },
       clients: [{ podSelector: { matchLabels: clientLabels } }],
       scrapers: [{ podSelector: { matchLabels: scraperLabels } }],
     },
-    tests: { image: shellImage },
   };
 }
 
