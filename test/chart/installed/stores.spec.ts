@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 
-import { type Container, KubernetesWorker } from '../../../src/index.ts';
+import type { Container, KubernetesWorker } from '../../../src/index.ts';
 import { makeContainer, sh } from '../../contract/worker/setup.ts';
+import { openHost } from '../../support/chart/host.ts';
 import { type Peer, peerPort, startPeer } from '../../support/chart/peer.ts';
 import type { PodContainer } from '../../support/chart/pod-exec.ts';
 import { agentProbe, type Outcome, probe, type Targets } from '../../support/chart/probe.ts';
@@ -38,7 +39,7 @@ describe('The chart with a claim as the store, and policies of steps', function 
         },
       }),
     ]);
-    worker = await openHost(release, steps, 'kw-kubernetes-worker-store');
+    worker = await openHost(release, { namespace: steps, stores: { pvc: { claim: 'kw-kubernetes-worker-store' } } });
   });
 
   after(async () => {
@@ -109,18 +110,6 @@ const open = { 'test/open': 'true' };
 const nameOf = (namespace: string): Record<string, string> => ({ 'kubernetes.io/metadata.name': namespace });
 const all = (outcome: Outcome, targets: Targets): Record<string, Outcome> =>
   Object.fromEntries(Object.keys(targets).map((name) => [name, outcome]));
-
-/** Opens the worker of a release, as a host does. */
-async function openHost(release: Release, namespace: string, claim: string): Promise<KubernetesWorker> {
-  return await KubernetesWorker.open({
-    name: release.name,
-    namespace,
-    kubeConfig: release.kubeconfigPath,
-    database: release.database.url,
-    volumeImage: shellImage,
-    stores: { pvc: { claim } },
-  });
-}
 
 /** Makes an output, deletes the pod that has made it, and returns what another step reads. */
 async function outputPastItsPod(release: Release, worker: KubernetesWorker, namespace: string): Promise<string> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { AppsV1Api, CoreV1Api, type KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import { AppsV1Api, CoreV1Api, type KubeConfig, type V1Pod, type V1Secret } from '@kubernetes/client-node';
 import type { Context } from 'mocha';
 
 import { type RealCluster, realCluster, shellImage } from '../real-cluster.ts';
@@ -28,7 +28,8 @@ export interface InstallOptions {
   readonly chart?: string;
   /** @defaultValue 4 */
   readonly version?: HelmVersion;
-  readonly args?: readonly string[];
+  /** How long to wait until it is ready, in seconds. @defaultValue 120 */
+  readonly waitSeconds?: number;
 }
 
 /** A release of the chart in a namespace and with a database of its own, as an operator installs it. */
@@ -55,10 +56,22 @@ export class Release implements AsyncDisposable {
     const real = await realCluster(context, `chart-${purpose}`);
     const release = new Release(site, real, await site.newDatabase());
     await release.enforce(real.namespace, standard);
-    const stringData = { 'database-url': release.database.podUrl, 'status-token': release.token };
-    const body = { metadata: { name: secretName }, stringData };
+    const body = release.#secret(release.database.podUrl);
     await release.core.createNamespacedSecret({ namespace: real.namespace, body });
     return release;
+  }
+
+  /** Replaces the URL of the database in the Secret. */
+  async setDatabaseUrl(url: string): Promise<void> {
+    const { namespace } = this;
+    await this.core.replaceNamespacedSecret({ namespace, name: secretName, body: this.#secret(url) });
+  }
+
+  #secret(databaseUrl: string): V1Secret {
+    return {
+      metadata: { name: secretName },
+      stringData: { 'database-url': databaseUrl, 'status-token': this.token },
+    };
   }
 
   get namespace(): string {
@@ -98,7 +111,7 @@ export class Release implements AsyncDisposable {
 
   /** Goes back to a revision, and waits until it is ready. */
   async rollback(revision: number): Promise<void> {
-    await this.#helm(['rollback', this.name, String(revision), ...waiting]);
+    await this.#helm(['rollback', this.name, String(revision), ...waiting()]);
   }
 
   /** Runs the tests of the chart, and returns their log. */
@@ -113,7 +126,7 @@ export class Release implements AsyncDisposable {
   }
 
   async uninstall(): Promise<void> {
-    await this.#helm(['uninstall', this.name, '--wait', '--timeout', '120s']);
+    await this.#helm(['uninstall', this.name, ...waiting()]);
   }
 
   /** The Deployment of the service. */
@@ -143,13 +156,13 @@ export class Release implements AsyncDisposable {
   }
 
   async #apply(command: 'install' | 'upgrade', options: InstallOptions): Promise<string> {
-    const { profile, values = {}, chart = chartFolder, version = 4, args = [] } = options;
+    const { profile, values = {}, chart = chartFolder, version = 4, waitSeconds } = options;
     await using defaults = await writeValues(siteDefaults);
     await using ofSite = await writeValues(siteValues(this.site));
     await using own = await writeValues(values);
     const files = [defaults.path, ...(profile === undefined ? [] : [profileFile(profile)]), ofSite.path, own.path];
     const flags = files.flatMap((path) => ['--values', path]);
-    return await this.#helm([command, this.name, chart, ...waiting, ...flags, ...args], version);
+    return await this.#helm([command, this.name, chart, ...waiting(waitSeconds), ...flags], version);
   }
 
   async #helm(args: readonly string[], version: HelmVersion = 4): Promise<string> {
@@ -157,7 +170,9 @@ export class Release implements AsyncDisposable {
   }
 }
 
-const waiting: readonly string[] = ['--wait', '--timeout', '120s'];
+function waiting(seconds = 120): readonly string[] {
+  return ['--wait', '--timeout', `${seconds}s`];
+}
 
 /** The values that a profile may replace. */
 const siteDefaults: Values = { config: { worker: { volumeImage: shellImage } }, tests: { image: shellImage } };

@@ -58,8 +58,8 @@ export class RunningBuilds {
   readonly #builds: readonly RunningBuild[];
   readonly #keys: readonly string[];
 
-  constructor(worker: Worker, count: number, spec: ContainerSpec) {
-    this.#keys = Array.from({ length: count }, (_, index) => `build-${index}`);
+  constructor(worker: Worker, count: number, spec: ContainerSpec, prefix = 'build') {
+    this.#keys = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
     this.#builds = this.#keys.map((key) => new RunningBuild(worker, key, spec));
   }
 
