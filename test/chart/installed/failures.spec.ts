@@ -1,0 +1,42 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import { get } from '../../support/chart/probe.ts';
+import { Release } from '../../support/chart/release.ts';
+import { rejection } from '../../support/rejection.ts';
+
+describe('An installation of the chart that cannot succeed', function () {
+  this.timeout(120_000);
+
+  it('ends in the time that Helm is given, and the pod says that the database does not answer', async function () {
+    await using release = await Release.prepare(this, 'nodb');
+    const { address } = release.site.databaseServer;
+    await release.setDatabaseUrl(`postgres://ci:hidden-password@${address}:9/ci`);
+    // The port is one that the policy permits, and that nobody listens on.
+    const values = { networkPolicy: { database: { ports: [9] } } };
+    const error = await rejection(release.install({ values, waitSeconds: 20 }));
+    expect(error.message).to.match(/not ready|deadline exceeded/);
+    const { namespace, core, kubeConfig } = release;
+    const service = await release.servicePod();
+    const log = await core.readNamespacedPodLog({ namespace, name: service.pod });
+    expect(log).to.include('the database is not ready: retrying').and.to.include('ECONNREFUSED');
+    expect(log).not.to.include('hidden-password');
+    const ready = await get(kubeConfig, service, 'http://127.0.0.1:9393/readyz?verbose');
+    expect(ready.status).to.equal(503);
+    expect(ready.text).to.include('database');
+    expect((await get(kubeConfig, service, 'http://127.0.0.1:9393/livez')).status).to.equal(200);
+    expect(restarts(await release.pods())).to.equal(0);
+  });
+
+  it('ends in that time without its Secret, and an event names the Secret', async function () {
+    await using release = await Release.prepare(this, 'nosecret');
+    const values = { existingSecret: 'missing', networkPolicy: { enabled: false } };
+    await rejection(release.install({ values, waitSeconds: 10 }));
+    const { items } = await release.core.listNamespacedEvent({ namespace: release.namespace });
+    expect(items.map(({ message }) => message).join('\n')).to.include('secret "missing" not found');
+  });
+});
+
+function restarts(pods: readonly V1Pod[]): number {
+  return pods.reduce((sum, { status }) => sum + (status?.containerStatuses?.[0]?.restartCount ?? 0), 0);
+}

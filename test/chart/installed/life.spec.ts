@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'chai';
+import pg from 'pg';
+
+import { inventory } from '../../support/chart/inventory.ts';
+import { Release } from '../../support/chart/release.ts';
+
+describe('A release of the chart', function () {
+  this.timeout(240_000);
+  let release: Release;
+  /** What is there before the installation. */
+  let initially: readonly string[];
+  const claim = 'PersistentVolumeClaim/kw-kubernetes-worker-store';
+  const values = (level: string, everyMs: number): object => ({
+    jobs: { migrate: { enabled: true } },
+    config: { logging: { level }, reaper: { everyMs } },
+    store: { pvc: { enabled: true, storageClassName: 'dynamic', size: '128Mi', keep: true } },
+  });
+
+  before(async function () {
+    release = await Release.prepare(this, 'life', 'baseline');
+    initially = await inventory(release.kubeConfig, release.namespace);
+  });
+
+  after(async () => {
+    await (release as Release | undefined)?.[Symbol.asyncDispose]();
+  });
+
+  it('migrates the database with a job, before the installation and before each of two upgrades', async () => {
+    await release.install({ values: values('info', 1_000) });
+    expect(await migrations(release)).to.be.greaterThan(0);
+    for (const everyMs of [2_000, 3_000]) {
+      const old = await names(release);
+      await release.upgrade({ values: values('info', everyMs) });
+      expect(await names(release)).not.to.have.members(old);
+    }
+    // The hooks leave nothing.
+    expect((await inventory(release.kubeConfig, release.namespace)).join()).not.to.include('migrate');
+  });
+
+  it('applies another level of the log without a new pod', async () => {
+    const old = await names(release);
+    await release.upgrade({ values: values('debug', 3_000) });
+    expect(await names(release)).to.deep.equal(old);
+    await untilLogged(release, 'the configuration has changed');
+  });
+
+  it('leaves nothing but the claim that is kept, and is installed again with it', async () => {
+    await release.uninstall();
+    expect(await inventory(release.kubeConfig, release.namespace)).to.have.members([...initially, claim]);
+    await release.install({ values: values('info', 1_000) });
+    expect(await release.test()).to.match(/^The step ran as \d+\.$/m);
+    await release.uninstall();
+    expect(await inventory(release.kubeConfig, release.namespace)).to.have.members([...initially, claim]);
+  });
+});
+
+async function names(release: Release): Promise<readonly string[]> {
+  return (await release.pods()).map(({ metadata }) => metadata?.name ?? '').sort();
+}
+
+/** Waits until the only pod of the service has logged a text. */
+async function untilLogged(release: Release, text: string): Promise<void> {
+  const { core, namespace } = release;
+  const { pod: name, container } = await release.servicePod();
+  // A kubelet renews the files of a config map when it looks at the pod: after a change, or in a minute or so.
+  const body = [{ op: 'add', path: '/metadata/annotations/test~1looked-at', value: 'true' }];
+  await core.patchNamespacedPod({ namespace, name, body });
+  for (;;) {
+    if ((await core.readNamespacedPodLog({ namespace, name, container })).includes(text)) return;
+    await sleep(500);
+  }
+}
+
+/** Returns how many migrations the database of a release has. */
+async function migrations({ database }: Release): Promise<number> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  const { rows } = await client.query<{ count: number }>(
+    'select count(*)::integer as count from kubernetes_worker.migrations',
+  );
+  await client.end();
+  return rows[0]?.count ?? 0;
+}
