@@ -12,12 +12,12 @@ import {
   requiredPermissions,
 } from '../../../src/kubernetes/required-permissions.ts';
 import { type Access, AccessReview, textOf } from '../../support/chart/access.ts';
+import { dryRunPod, privileged } from '../../support/chart/admission.ts';
 import { defineCustomKinds } from '../../support/chart/custom-kinds.ts';
+import { cordon, evict, evictAtLast, readyCount } from '../../support/chart/node-drain.ts';
 import { type Peer, startPeer } from '../../support/chart/peer.ts';
 import { get, probe, type Targets } from '../../support/chart/probe.ts';
 import { clientLabels, Release, scraperLabels } from '../../support/chart/release.ts';
-import { dryRunPod, privileged } from '../../support/chart/admission.ts';
-import { cordon, evict, evictAtLast, readyCount } from '../../support/chart/node-drain.ts';
 import { DisturbedDeployment } from '../../support/image/deployment.ts';
 import { hostAddress } from '../../support/image/means.ts';
 import { idlePod } from '../../support/real-cluster.ts';
@@ -194,7 +194,11 @@ const powers: readonly Access[] = [
     (resource) => ({ verb: 'create', resource }),
   ),
   ...['create', 'update', 'patch', 'delete', 'escalate', 'bind'].flatMap((verb) =>
-    ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'].map((resource) => ({ verb, resource, group: rbac })),
+    ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'].map((resource) => ({
+      verb,
+      resource,
+      group: rbac,
+    })),
   ),
   ...['deployments', 'daemonsets', 'statefulsets'].flatMap((resource) =>
     ['create', 'patch', 'update', 'delete'].map((verb) => ({ verb, resource, group: 'apps' })),

@@ -58,7 +58,8 @@ describe('The chart with a claim as the store, and policies of steps', function 
       makeContainer(worker, shellImage),
       makeContainer(worker, shellImage, { hermetic: true }),
     ]);
-    for (const { container } of [step, hermetic]) await container.run({ path: 'httpd', args: ['-f', '-p', '8080'] }, {});
+    for (const { container } of [step, hermetic])
+      await container.run({ path: 'httpd', args: ['-f', '-p', '8080'] }, {});
     const targets = await targetsOf();
     const pods = [inPod(step.container), inPod(hermetic.container), await storePod()];
     const [ofStep, ofHermetic, ofStore] = await Promise.all(

@@ -56,7 +56,9 @@ async function stepsOf({ core, namespace }: Release): Promise<readonly string[]>
   return items.map((pod) => `${pod.metadata?.name}, restarted ${restarts(pod)} times`);
 }
 
-async function serviceOf(release: Release): Promise<{ readonly names: readonly string[]; readonly images: readonly string[] }> {
+async function serviceOf(
+  release: Release,
+): Promise<{ readonly names: readonly string[]; readonly images: readonly string[] }> {
   const pods = await release.pods();
   return {
     names: pods.map(({ metadata }) => metadata?.name ?? ''),

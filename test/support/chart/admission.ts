@@ -15,7 +15,9 @@ export async function dryRun(kubeConfig: KubeConfig, namespace: string, object: 
 export function podOf(object: RenderedObject): V1Pod | undefined {
   if (object.kind === 'Pod') return { metadata: object.metadata, spec: specOf(object) as V1Pod['spec'] };
   const template = specOf(object)?.['template'] as V1Pod | undefined;
-  return template?.spec === undefined ? undefined : { metadata: { ...template.metadata, name: 'pod' }, spec: template.spec };
+  return template?.spec === undefined
+    ? undefined
+    : { metadata: { ...template.metadata, name: 'pod' }, spec: template.spec };
 }
 
 function specOf(object: RenderedObject): Readonly<Record<string, unknown>> | undefined {
@@ -24,14 +26,18 @@ function specOf(object: RenderedObject): Readonly<Record<string, unknown>> | und
 
 /** Sends a pod to the API server, which admits it, or rejects, and stores nothing. */
 export async function dryRunPod(kubeConfig: KubeConfig, namespace: string, { metadata, spec }: V1Pod): Promise<void> {
-  const body = { metadata: { name: metadata?.name, labels: metadata?.labels }, spec: { ...spec, serviceAccountName: 'default' } };
+  const body = {
+    metadata: { name: metadata?.name, labels: metadata?.labels },
+    spec: { ...spec, serviceAccountName: 'default' },
+  };
   const api = kubeConfig.makeApiClient(CoreV1Api);
   await api.createNamespacedPod({ namespace, body: body as V1Pod, dryRun: 'All' });
 }
 
 /** Returns a pod with a container that is privileged, which the standard `baseline` refuses. */
 export function privileged(pod: V1Pod): V1Pod {
-  const containers = pod.spec?.containers.map((container) => ({ ...container, securityContext: { privileged: true } })) ?? [];
+  const containers =
+    pod.spec?.containers.map((container) => ({ ...container, securityContext: { privileged: true } })) ?? [];
   return { ...pod, spec: { ...pod.spec, containers } };
 }
 

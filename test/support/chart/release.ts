@@ -125,8 +125,9 @@ export class Release implements AsyncDisposable {
     }
   }
 
+  /** Uninstalls the release, and waits until its objects and their pods are gone. */
   async uninstall(): Promise<void> {
-    await this.#helm(['uninstall', this.name, ...waiting()]);
+    await this.#helm(['uninstall', this.name, '--cascade', 'foreground', ...waiting()]);
   }
 
   /** The Deployment of the service. */
