@@ -4,8 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import manifest from '../package.json' with { type: 'json' };
 import { jsonSchema } from '../src/service/config/json-schema.ts';
 import { parseChartValues } from './chart/chart-values.ts';
+import { withVersion } from './chart/chart-version.ts';
 import { configDefaultsTemplate } from './chart/config-defaults.ts';
 import { permissionsTemplate } from './chart/permissions.ts';
 import { valueTypes } from './chart/value-types.ts';
@@ -20,6 +22,7 @@ function generate(): ReadonlyMap<string, string> {
   const values = parseChartValues(read('values.yaml'), (path) => path in valueTypes || path === 'config');
   const schema = valuesSchema(values, { types: valueTypes, config: jsonSchema() });
   return new Map([
+    ['Chart.yaml', withVersion(read('Chart.yaml'), manifest.version)],
     ['templates/_permissions.tpl', `${permissionsTemplate()}\n`],
     ['templates/_defaults.tpl', `${configDefaultsTemplate()}\n`],
     ['values.schema.json', format('values.schema.json', JSON.stringify(schema))],
