@@ -5,6 +5,7 @@ import pg from 'pg';
 
 import { inventory } from '../../support/chart/inventory.ts';
 import { Release } from '../../support/chart/release.ts';
+import type { Values } from '../../support/chart/values.ts';
 
 describe('A release of the chart', function () {
   this.timeout(240_000);
@@ -12,7 +13,7 @@ describe('A release of the chart', function () {
   /** What is there before the installation. */
   let initially: readonly string[];
   const claim = 'PersistentVolumeClaim/kw-kubernetes-worker-store';
-  const values = (level: string, everyMs: number): object => ({
+  const values = (level: string, everyMs: number): Values => ({
     jobs: { migrate: { enabled: true } },
     config: { logging: { level }, reaper: { everyMs } },
     store: { pvc: { enabled: true, storageClassName: 'dynamic', size: '128Mi', keep: true } },

@@ -8,7 +8,7 @@ describe('The chart, installed', function () {
   this.timeout(240_000);
 
   for (const { profile, version } of [
-    { profile: 'minimal', version: 4 },
+    { profile: 'minimal', version: 3 },
     { profile: 'local', version: 4 },
     { profile: 'offline', version: 4 },
   ] as const)
@@ -18,6 +18,7 @@ describe('The chart, installed', function () {
       // The output of a step.
       expect(await release.test({ version })).to.match(/^The step ran as \d+\.$/m);
       await expectAnswers(release);
+      if (profile === 'offline') await expectOneRegistry(release);
     });
 });
 
@@ -32,4 +33,13 @@ async function expectAnswers({ namespace, kubeConfig, site, deployment, token }:
   expect(await status('/api/v1/status', { authorization: `Bearer ${token}` })).to.equal(200);
   const { text } = await get(kubeConfig, client, `http://${deployment}:9394/metrics`);
   expect(text).to.match(/^kubernetes_worker_\w+/m);
+}
+
+/** Expects that the images of all pods come from the registry inside. */
+async function expectOneRegistry({ core, namespace, site }: Release): Promise<void> {
+  const registry = site.image.split('/')[0];
+  const { items } = await core.listNamespacedPod({ namespace });
+  const images = items.flatMap(({ spec }) => [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ image }) => image ?? ''));
+  expect(images).not.to.be.empty;
+  for (const image of images) expect(image.split('/')[0]).to.equal(registry);
 }

@@ -13,7 +13,7 @@ export async function dryRun(kubeConfig: KubeConfig, namespace: string, object: 
 
 /** Returns a pod as the controller of a workload creates it, or `undefined` if the object creates none. */
 export function podOf(object: RenderedObject): V1Pod | undefined {
-  if (object.kind === 'Pod') return { metadata: object.metadata, spec: specOf(object) as V1Pod['spec'] };
+  if (object.kind === 'Pod') return object as V1Pod;
   const template = specOf(object)?.['template'] as V1Pod | undefined;
   return template?.spec === undefined
     ? undefined

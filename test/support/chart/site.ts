@@ -12,6 +12,9 @@ import { openTcpDoor, type TcpDoor } from '../database/tcp-door.ts';
 import { buildImage } from '../image/build-image.ts';
 import { hostAddress, pushRegistry, skipWithoutMeans } from '../image/means.ts';
 import { pushImage } from '../image/push-image.ts';
+import { chartProgram } from './programs.ts';
+
+const buildTimeoutMs = 1_200_000;
 
 /** A database of one release. */
 export interface SiteDatabase {
@@ -71,10 +74,14 @@ export async function chartSite(context: Context): Promise<ChartSite> {
     context.skip();
   }
   await skipWithoutMeans(context);
+  // The programs and the image are built once, if they are not.
+  context.timeout(buildTimeoutMs);
   return await shared.open();
 }
 
 async function openSite(): Promise<OpenSite> {
+  await chartProgram('helm3');
+  await chartProgram('helm4');
   const [image, database] = await Promise.all([serviceImage(), PostgresServer.start()]);
   const door = await openTcpDoor(database.url, hostAddress);
   return {
