@@ -36,7 +36,7 @@ describe('The objects of the chart', function () {
     it(`make pods that the standard restricted accepts, with the profile ${profile}`, async () => {
       const { kubeConfig, namespace } = release;
       const pods = (await objectsOf(profile)).map(podOf).filter((pod) => pod !== undefined);
-      expect(pods).not.to.be.empty;
+      expect(pods).not.to.have.length(0);
       for (const pod of pods) {
         await dryRunPod(kubeConfig, namespace, pod);
         for (const changed of [maybeRoot(pod), privileged(pod)])

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { V1Pod } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import {
@@ -51,7 +50,7 @@ describe('The chart with the profile production-ha', function () {
     expect(await release.test()).to.match(/^The step ran as \d+\.$/m);
     expect(await release.standardOf(release.namespace)).to.equal('restricted');
     expect(await release.standardOf(steps)).to.equal('baseline');
-    const step = idlePod('step') as V1Pod;
+    const step = idlePod('step');
     await dryRunPod(release.kubeConfig, steps, step);
     const error = await rejection(dryRunPod(release.kubeConfig, steps, privileged(step)));
     expect(String(error)).to.include('violates PodSecurity');

@@ -39,7 +39,9 @@ async function expectAnswers({ namespace, kubeConfig, site, deployment, token }:
 async function expectOneRegistry({ core, namespace, site }: Release): Promise<void> {
   const registry = site.image.split('/')[0];
   const { items } = await core.listNamespacedPod({ namespace });
-  const images = items.flatMap(({ spec }) => [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ image }) => image ?? ''));
-  expect(images).not.to.be.empty;
+  const images = items.flatMap(({ spec }) =>
+    [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ image }) => image ?? ''),
+  );
+  expect(images).not.to.have.length(0);
   for (const image of images) expect(image.split('/')[0]).to.equal(registry);
 }

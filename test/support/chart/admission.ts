@@ -1,4 +1,11 @@
-import { CoreV1Api, type KubeConfig, KubernetesObjectApi, PatchStrategy, type V1Pod } from '@kubernetes/client-node';
+import {
+  CoreV1Api,
+  type KubeConfig,
+  KubernetesObjectApi,
+  PatchStrategy,
+  type V1Pod,
+  type V1PodSpec,
+} from '@kubernetes/client-node';
 
 import type { RenderedObject } from './rendered-object.ts';
 
@@ -13,36 +20,38 @@ export async function dryRun(kubeConfig: KubeConfig, namespace: string, object: 
 
 /** Returns a pod as the controller of a workload creates it, or `undefined` if the object creates none. */
 export function podOf(object: RenderedObject): V1Pod | undefined {
-  if (object.kind === 'Pod') return object as V1Pod;
-  const template = specOf(object)?.['template'] as V1Pod | undefined;
-  return template?.spec === undefined
-    ? undefined
-    : { metadata: { ...template.metadata, name: 'pod' }, spec: template.spec };
-}
-
-function specOf(object: RenderedObject): Readonly<Record<string, unknown>> | undefined {
-  return (object as { readonly spec?: Readonly<Record<string, unknown>> }).spec;
+  if (object.kind === 'Pod') return object;
+  const template = (object as { readonly spec?: { readonly template?: V1Pod } }).spec?.template;
+  if (template?.spec === undefined) return undefined;
+  return { metadata: { name: 'pod', labels: template.metadata?.labels ?? {} }, spec: template.spec };
 }
 
 /** Sends a pod to the API server, which admits it, or rejects, and stores nothing. */
-export async function dryRunPod(kubeConfig: KubeConfig, namespace: string, { metadata, spec }: V1Pod): Promise<void> {
-  const body = {
-    metadata: { name: metadata?.name, labels: metadata?.labels },
-    spec: { ...spec, serviceAccountName: 'default' },
-  };
-  const api = kubeConfig.makeApiClient(CoreV1Api);
-  await api.createNamespacedPod({ namespace, body: body as V1Pod, dryRun: 'All' });
+export async function dryRunPod(kubeConfig: KubeConfig, namespace: string, pod: V1Pod): Promise<void> {
+  const body = changed(pod, (spec) => {
+    // That of the chart does not exist.
+    spec.serviceAccountName = 'default';
+  });
+  delete body.metadata?.namespace;
+  await kubeConfig.makeApiClient(CoreV1Api).createNamespacedPod({ namespace, body, dryRun: 'All' });
 }
 
-/** Returns a pod with a container that is privileged, which the standard `baseline` refuses. */
+/** Returns a pod with privileged containers, which the standard `baseline` refuses. */
 export function privileged(pod: V1Pod): V1Pod {
-  const containers =
-    pod.spec?.containers.map((container) => ({ ...container, securityContext: { privileged: true } })) ?? [];
-  return { ...pod, spec: { ...pod.spec, containers } };
+  return changed(pod, ({ containers }) => {
+    for (const container of containers) container.securityContext = { privileged: true };
+  });
 }
 
 /** Returns a pod that may run as root, which `baseline` accepts and the standard `restricted` refuses. */
 export function maybeRoot(pod: V1Pod): V1Pod {
-  const { runAsNonRoot: _removed, ...securityContext } = pod.spec?.securityContext ?? {};
-  return { ...pod, spec: { ...pod.spec!, securityContext } };
+  return changed(pod, ({ securityContext }) => {
+    delete securityContext?.runAsNonRoot;
+  });
+}
+
+function changed(pod: V1Pod, change: (spec: V1PodSpec) => void): V1Pod {
+  const copy = structuredClone(pod);
+  if (copy.spec !== undefined) change(copy.spec);
+  return copy;
 }

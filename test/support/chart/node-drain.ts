@@ -15,7 +15,8 @@ export async function cordon(api: CoreV1Api, name: string): Promise<CordonedNode
 async function schedule(api: CoreV1Api, name: string, isSchedulable: boolean): Promise<void> {
   for (;;) {
     const body = await api.readNode({ name });
-    body.spec = { ...body.spec, unschedulable: !isSchedulable };
+    body.spec ??= {};
+    body.spec.unschedulable = !isSchedulable;
     try {
       await api.replaceNode({ name, body });
       return;
