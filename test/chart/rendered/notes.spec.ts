@@ -1,0 +1,74 @@
+import { expect } from 'chai';
+
+import { chartFolder, helm, profileFile, profiles } from '../../support/chart/helm.ts';
+import { type Values, writeValues } from '../../support/chart/values.ts';
+
+describe('what helm install prints', () => {
+  for (const profile of profiles)
+    it(`names the next commands, of this release and no other: ${profile}`, async () => {
+      const notes = await notesOf({}, profile);
+      expect(notes).to.match(
+        /kubectl -n ci (rollout status deployment|get rollout)[/ ](kw-kubernetes-worker|everything)/,
+      );
+      expect(notes).to.contain('helm test kw -n ci --logs').and.contain('kubectl -n ci port-forward service/');
+      expect(notes).to.match(/--timeout \d+s/);
+      expect(notes, 'values that are missing').not.to.match(/<no value>|<nil>|%!|map\[/);
+    });
+
+  it('does not name helm test without one', async () => {
+    expect(await notesOf({ tests: { enabled: false } })).not.to.contain('helm test');
+  });
+
+  it('computes the time-out of Helm from the probes and the grace', async () => {
+    expect(await notesOf({})).to.contain('--timeout 360s');
+    const values = {
+      probes: { startup: { periodSeconds: 1, failureThreshold: 30 } },
+      terminationGracePeriodSeconds: 90,
+    };
+    expect(await notesOf(values)).to.contain('--timeout 120s');
+  });
+
+  for (const [title, values, warning] of [
+    ['one replica', {}, /replicaCount is 1: /],
+    ['no policy', {}, /networkPolicy.enabled is false: /],
+    ['steps without a policy', {}, /steps.networkPolicy.mode is unmanaged: /],
+    ['an open status API', { config: { status: { auth: 'none' } } }, /config.status.auth is none: /],
+    [
+      'token reviews without a permission',
+      { config: { status: { auth: 'tokenReview' } } },
+      /auth is tokenReview, and the chart creates no ClusterRole/,
+    ],
+    ['permissions of the user', { rbac: { create: false } }, /rbac.create is false: /],
+    ['a config map of the user', { existingConfigMap: 'own' }, /existingConfigMap is own: /],
+    [
+      'privileged steps',
+      { steps: { namespace: 's', createNamespace: true, podSecurity: 'privileged' } },
+      /podSecurity is privileged: /,
+    ],
+    ['a claim that stays', { store: { pvc: { enabled: true } } }, /claim kw-kubernetes-worker-store stays/],
+    [
+      'definitions that the cluster needs',
+      { serviceMonitor: { enabled: true }, rollout: { enabled: true } },
+      /rollouts\.argoproj\.io.*servicemonitors\.monitoring\.coreos\.com/,
+    ],
+  ] as readonly (readonly [string, Values, RegExp])[])
+    it(`warns of ${title}`, async () => {
+      expect(await notesOf(values)).to.match(warning);
+    });
+
+  it('warns of nothing that the values did otherwise', async () => {
+    const notes = await notesOf({ replicaCount: 2 }, 'production-ha');
+    expect(notes).not.to.match(
+      /replicaCount is|networkPolicy.enabled is false|mode is unmanaged|auth is none|rbac.create is false/,
+    );
+  });
+
+  /** A release that is only rendered, without a cluster. */
+  async function notesOf(values: Values, profile = 'minimal'): Promise<string> {
+    await using file = await writeValues(values);
+    const args = ['install', 'kw', chartFolder, '--namespace', 'ci', '--dry-run=client', '--kube-version', '1.34.0'];
+    const printed = await helm([...args, '--values', profileFile(profile), '--values', file.path], { version: 3 });
+    const [, notes] = printed.split(/^NOTES:$/m);
+    return notes ?? '';
+  }
+});
