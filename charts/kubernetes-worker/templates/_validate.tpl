@@ -238,6 +238,11 @@ values.schema.json.
 {{- fail (printf "%s is empty, which permits every address: set ipBlock, podSelector or namespaceSelector." $path) -}}
 {{- end -}}
 {{- with $peer.ipBlock -}}
+{{- range prepend (default list .except) .cidr -}}
+{{- if not (include "kubernetes-worker.isNetwork" .) -}}
+{{- fail (printf "%s.ipBlock has %s, which is no network: use a form such as 10.0.0.0/8, 10.1.2.3/32 or fd00::/8." $path .) -}}
+{{- end -}}
+{{- end -}}
 {{- if hasSuffix "/0" .cidr -}}
 {{- fail (printf "%s.ipBlock.cidr is %s, which permits every address: list smaller networks." $path .cidr) -}}
 {{- end -}}
@@ -248,6 +253,13 @@ values.schema.json.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- end }}
+
+{{/* Whether a text is an address, of IPv4 or IPv6, with the length of its prefix. */}}
+{{- define "kubernetes-worker.isNetwork" -}}
+{{- $octet := "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])" -}}
+{{- $ipv4 := printf "^(%s[.]){3}%s/(3[0-2]|[12]?[0-9])$" $octet $octet -}}
+{{- if or (regexMatch $ipv4 .) (regexMatch "^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$" .) }}true{{ end -}}
 {{- end }}
 
 {{/* Whether a network contains the address of the clouds' metadata servers. */}}
