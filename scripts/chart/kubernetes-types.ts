@@ -154,6 +154,14 @@ export const roleRules: Schema = listOf(
   ),
 );
 
+export const roleSubjects: Schema = listOf(
+  closed(
+    { kind: oneOf('ServiceAccount', 'User', 'Group'), name: someText, namespace: someText, apiGroup: text },
+    'kind',
+    'name',
+  ),
+);
+
 export const deploymentStrategy: Schema = closed({
   type: oneOf('RollingUpdate', 'Recreate'),
   rollingUpdate: closed({

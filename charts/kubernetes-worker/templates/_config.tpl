@@ -6,7 +6,7 @@
 {{- if and .Values.existingSecret .Values.secretKeys.databaseUrl -}}true{{- end -}}
 {{- end }}
 
-{{/* How clients of the status API authenticate. Empty with existingConfigMap: the chart does not know it. */}}
+{{/* How clients of the status API authenticate. Empty with existingConfigMap, which the chart does not read. */}}
 {{- define "kubernetes-worker.statusAuth" -}}
 {{- if not .Values.existingConfigMap -}}
 {{- dig "status" "auth" "token" .Values.config -}}
