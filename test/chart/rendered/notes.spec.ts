@@ -1,9 +1,21 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { expect } from 'chai';
 
-import { chartFolder, helm, profileFile, profiles } from '../../support/chart/helm.ts';
-import { type Values, writeValues } from '../../support/chart/values.ts';
+import { chartFolder, profiles, render } from '../../support/chart/helm.ts';
+import { ofKind } from '../../support/chart/rendered-object.ts';
+import type { Values } from '../../support/chart/values.ts';
 
 describe('what helm install prints', () => {
+  let chart: string;
+
+  before(async () => {
+    chart = await chartWithNotes();
+  });
+  after(async () => await rm(chart, { recursive: true }));
+
   for (const profile of profiles)
     it(`names the next commands, of this release and no other: ${profile}`, async () => {
       const notes = await notesOf({}, profile);
@@ -32,7 +44,7 @@ describe('what helm install prints', () => {
     ['one replica', {}, /replicaCount is 1: /],
     ['no policy', {}, /networkPolicy.enabled is false: /],
     ['steps without a policy', {}, /steps.networkPolicy.mode is unmanaged: /],
-    ['an open status API', { config: { status: { auth: 'none' } } }, /config.status.auth is none: /],
+    ['an open status API', { config: { status: { auth: 'none', allowUnauthenticated: true } } }, /config.status.auth is none: /],
     [
       'token reviews without a permission',
       { config: { status: { auth: 'tokenReview' } } },
@@ -63,12 +75,24 @@ describe('what helm install prints', () => {
     );
   });
 
-  /** A release that is only rendered, without a cluster. */
   async function notesOf(values: Values, profile = 'minimal'): Promise<string> {
-    await using file = await writeValues(values);
-    const args = ['install', 'kw', chartFolder, '--namespace', 'ci', '--dry-run=client', '--kube-version', '1.34.0'];
-    const printed = await helm([...args, '--values', profileFile(profile), '--values', file.path], { version: 3 });
-    const [, notes] = printed.split(/^NOTES:$/m);
-    return notes ?? '';
+    const objects = await render({ profile, values, chart });
+    return ofKind(objects, 'ConfigMap').find(({ metadata }) => metadata.name === 'notes')?.data?.['notes'] ?? '';
   }
 });
+
+// Helm prints the notes of installed releases only. As a file of a copy of the chart they are rendered without a cluster.
+const template = `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: notes }
+data: { notes: {{ tpl (.Files.Get "NOTES.txt") . | quote }} }
+`;
+
+async function chartWithNotes(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'kw-chart-'));
+  await cp(chartFolder, folder, { recursive: true });
+  await cp(join(chartFolder, 'templates/NOTES.txt'), join(folder, 'NOTES.txt'));
+  await writeFile(join(folder, 'templates/notes.yaml'), template);
+  return folder;
+}

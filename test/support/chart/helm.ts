@@ -53,6 +53,8 @@ export async function helm(args: readonly string[], { version = 4, env = {} }: H
 }
 
 export interface RenderOptions {
+  /** The folder of the chart. @defaultValue the one of this repository */
+  readonly chart?: string | undefined;
   /** The values of a profile. @defaultValue none: those of the chart */
   readonly profile?: Profile | undefined;
   /** Files with values, which precede those of the profile. @defaultValue none */
@@ -74,9 +76,16 @@ export interface RenderOptions {
 /** Returns the manifests of the chart as text. Rejects with a `HelmError` if the chart refuses the values. */
 export async function renderText({ profile, files = [], values, ...options }: RenderOptions = {}): Promise<string> {
   await using last = values === undefined ? undefined : await writeValues(values);
-  const { release = 'kw', namespace = 'ci', version = 4, kubeVersion = '1.34.0', args = [] } = options;
+  const {
+    chart = chartFolder,
+    release = 'kw',
+    namespace = 'ci',
+    version = 4,
+    kubeVersion = '1.34.0',
+    args = [],
+  } = options;
   const all = [...(profile === undefined ? [] : [profileFile(profile)]), ...files, ...(last ? [last.path] : [])];
-  const target = ['template', release, chartFolder, '--namespace', namespace, '--kube-version', kubeVersion];
+  const target = ['template', release, chart, '--namespace', namespace, '--kube-version', kubeVersion];
   return await helm([...target, ...all.flatMap((path) => ['--values', path]), ...args], { version });
 }
 
