@@ -44,7 +44,11 @@ describe('what helm install prints', () => {
     ['one replica', {}, /replicaCount is 1: /],
     ['no policy', {}, /networkPolicy.enabled is false: /],
     ['steps without a policy', {}, /steps.networkPolicy.mode is unmanaged: /],
-    ['an open status API', { config: { status: { auth: 'none', allowUnauthenticated: true } } }, /config.status.auth is none: /],
+    [
+      'an open status API',
+      { config: { status: { auth: 'none', allowUnauthenticated: true } } },
+      /config.status.auth is none: /,
+    ],
     [
       'token reviews without a permission',
       { config: { status: { auth: 'tokenReview' } } },
