@@ -1,6 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
+import type { PodContainer } from '../../support/chart/pod-exec.ts';
 import { get } from '../../support/chart/probe.ts';
 import { Release } from '../../support/chart/release.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -27,13 +28,23 @@ describe('An installation of the chart that cannot succeed', function () {
     expect((await get(kubeConfig, service, 'http://127.0.0.1:9393/livez')).status).to.equal(200);
     expect(restarts(await release.pods())).to.equal(0);
   });
+});
 
-  it('ends in that time without its Secret, and an event names the Secret', async function () {
+describe('An upgrade of the chart that cannot succeed', function () {
+  this.timeout(120_000);
+
+  it('leaves the old replica serving, an event names the missing Secret, and a rollback ends it', async function () {
     await using release = await Release.prepare(this, 'nosecret');
-    const values = { existingSecret: 'missing', networkPolicy: { enabled: false } };
-    await rejection(release.install({ values, waitSeconds: 10 }));
-    const { items } = await release.core.listNamespacedEvent({ namespace: release.namespace });
+    const { namespace, core, kubeConfig } = release;
+    await release.install();
+    const [old] = await release.pods();
+    await rejection(release.upgrade({ values: { existingSecret: 'missing' }, waitSeconds: 10 }));
+    const { items } = await core.listNamespacedEvent({ namespace });
     expect(items.map(({ message }) => message).join('\n')).to.include('secret "missing" not found');
+    const service: PodContainer = { namespace, pod: old!.metadata!.name!, container: old!.spec!.containers[0]!.name };
+    expect((await get(kubeConfig, service, 'http://127.0.0.1:9393/readyz')).status).to.equal(200);
+    await release.rollback(1);
+    expect((await release.pods()).map(({ metadata }) => metadata?.name)).to.deep.equal([service.pod]);
   });
 });
 

@@ -4,22 +4,44 @@ import { startPeer } from '../../support/chart/peer.ts';
 import { get } from '../../support/chart/probe.ts';
 import { clientLabels, Release, scraperLabels } from '../../support/chart/release.ts';
 
+const installations = [
+  { profile: 'minimal', version: 3 },
+  { profile: 'local', version: 4 },
+  { profile: 'offline', version: 4 },
+] as const;
+
 describe('The chart, installed', function () {
   this.timeout(240_000);
+  const releases = new Map<string, Release>();
+  const logs = new Map<string, Promise<string>>();
 
-  for (const { profile, version } of [
-    { profile: 'minimal', version: 3 },
-    { profile: 'local', version: 4 },
-    { profile: 'offline', version: 4 },
-  ] as const)
-    it(`with the profile ${profile} and helm ${version} serves, and passes its test`, async function () {
-      await using release = await Release.prepare(this, profile, 'baseline');
-      await release.install({ profile, version });
+  // An installation mostly waits, so that all of them take little longer than one.
+  before(async function () {
+    for (const { profile, version } of installations) {
+      const release = await Release.prepare(this, profile, 'baseline');
+      releases.set(profile, release);
+      const log = release.install({ profile, version }).then(async () => await release.test({ version }));
+      // The test of the profile awaits it.
+      log.catch(() => undefined);
+      logs.set(profile, log);
+    }
+  });
+
+  after(async () => {
+    await Promise.allSettled(logs.values());
+    for (const release of releases.values()) await release[Symbol.asyncDispose]();
+  });
+
+  for (const { profile, version } of installations)
+    it(`with the profile ${profile} and Helm ${version} runs the step of its test, and serves`, async () => {
       // The output of a step.
-      expect(await release.test({ version })).to.match(/^The step ran as \d+\.$/m);
-      await expectAnswers(release);
-      if (profile === 'offline') await expectOneRegistry(release);
+      expect(await logs.get(profile)).to.match(/^The step ran as \d+\.$/m);
+      await expectAnswers(releases.get(profile)!);
     });
+
+  it('with the profile offline uses the images of one registry', async () => {
+    await expectOneRegistry(releases.get('offline')!);
+  });
 });
 
 /** Expects that the status API and the metrics answer a pod that may read both, by the name of the Service. */
