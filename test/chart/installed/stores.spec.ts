@@ -45,7 +45,7 @@ describe('The chart with a claim as the store, and policies of steps', function 
   after(async () => {
     await (worker as KubernetesWorker | undefined)?.close();
     await (release as Release | undefined)?.[Symbol.asyncDispose]();
-    await (release as Release | undefined)?.core.deleteNamespace({ name: steps }).catch(() => undefined);
+    await (release as Release | undefined)?.removeNamespace(steps);
   });
 
   it('keeps the output of a step past its pod', async () => {

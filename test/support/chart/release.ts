@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 
-import { AppsV1Api, CoreV1Api, type KubeConfig, type V1Pod, type V1Secret } from '@kubernetes/client-node';
+import {
+  ApiException,
+  AppsV1Api,
+  CoreV1Api,
+  type KubeConfig,
+  type V1Pod,
+  type V1Secret,
+} from '@kubernetes/client-node';
 import type { Context } from 'mocha';
 
 import { type RealCluster, realCluster, shellImage } from '../real-cluster.ts';
@@ -128,6 +135,20 @@ export class Release implements AsyncDisposable {
   /** Uninstalls the release, and waits until its objects and their pods are gone. */
   async uninstall(): Promise<void> {
     await this.#helm(['uninstall', this.name, '--cascade', 'foreground', ...waiting()]);
+  }
+
+  /** Deletes the objects of the release, those outside its namespace too, without waiting. */
+  async discard(): Promise<void> {
+    await this.#helm(['uninstall', this.name, '--ignore-not-found']);
+  }
+
+  /** Deletes a namespace of the release, if there is one, without waiting. */
+  async removeNamespace(name: string): Promise<void> {
+    try {
+      await this.core.deleteNamespace({ name, gracePeriodSeconds: 0 });
+    } catch (error) {
+      if (!(error instanceof ApiException) || error.code !== 404) throw error;
+    }
   }
 
   /** The Deployment of the service. */
