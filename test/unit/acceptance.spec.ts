@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 import { expect } from 'chai';
 
+import { titlesOf } from '../support/test-titles.ts';
+
 const root = new URL('../../', import.meta.url);
 const textOf = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 
@@ -19,12 +21,6 @@ function documented(): readonly Row[] {
     files: [...files.matchAll(/`([^`]+)`/g)].map(([, file = '']) => `test/${file}`),
     note: note.trim(),
   }));
-}
-
-/** Returns the titles of the suites and tests of a file. */
-function titlesOf(source: string): readonly string[] {
-  const titles = source.matchAll(/\b(?:describe|context|it)\(\s*(?:'((?:[^'\\]|\\.)*)'|"([^"]*)"|`([^`]*)`)/g);
-  return [...titles].map(([, single, double, template]) => single ?? double ?? template ?? '');
 }
 
 /** Returns `NUMBER FILE` for each number in a title. */
