@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { expect } from 'chai';
+
+import { chartFolder } from '../../support/chart/helm.ts';
+import { chartProgram } from '../../support/chart/programs.ts';
+import { type ChartSite, chartSite } from '../../support/chart/site.ts';
+import { executedBlocks, exportedVariables } from '../../support/documents/executed-blocks.ts';
+import { shellImage } from '../../support/real-cluster.ts';
+
+const run = promisify(execFile);
+
+/** Prints the heading of each block before it, so that a failure shows where it was. */
+const markOf = (section: string): string => `== ${section}`;
+
+describe('docs/deploy.md', function () {
+  this.timeout(480_000);
+  let site: ChartSite;
+  let folder: string;
+  let guide: string;
+  let env: Record<string, string>;
+
+  before(async function () {
+    site = await chartSite(this);
+    folder = await mkdtemp(join(tmpdir(), 'kw-deploy-'));
+    guide = await readFile(new URL('../../../docs/deploy.md', import.meta.url), 'utf8');
+    env = await asAReaderSetsThem(site);
+  });
+
+  after(async () => {
+    if ((folder as string | undefined) === undefined) return;
+    await rm(folder, { recursive: true });
+    const kubeConfig = new KubeConfig();
+    kubeConfig.loadFromDefault();
+    const api = kubeConfig.makeApiClient(CoreV1Api);
+    // The last block has deleted them, unless one before it has failed.
+    for (const name of [env['NAMESPACE']!, env['STEPS']!]) await api.deleteNamespace({ name }).catch(() => undefined);
+  });
+
+  it('exports the variables that its blocks use, and no others', () => {
+    expect(Object.keys(env)).to.have.members([...exportedVariables(guide)]);
+    const script = executedBlocks(guide)
+      .map(({ script: text }) => text)
+      .join('\n');
+    for (const name of Object.keys(env)) expect(script).to.match(new RegExp(`\\$${name}\\b`));
+  });
+
+  it('installs, checks, upgrades, rolls back and uninstalls the service by its blocks alone', async () => {
+    const blocks = executedBlocks(guide);
+    expect(blocks.map(({ section }) => section[0])).to.deep.equal(['2', '2', '3', '4', '5', '5', '5', '6', '7', '8']);
+    const script = [
+      'set -euo pipefail',
+      ...blocks.map(({ section, script: text }) => `echo '${markOf(section)}'\n${text}`),
+    ].join('\n');
+    await symlink(await chartProgram('helm4'), join(folder, 'helm'));
+    const PATH = `${folder}:${process.env['PATH']}`;
+    // A reader is in a checkout, where the chart has the path of the guide; what the blocks write goes to the folder.
+    await symlink(dirname(chartFolder), join(folder, 'charts'));
+    const options = { cwd: folder, env: { ...process.env, ...env, PATH }, maxBuffer: 16_777_216 };
+    const { stdout } = await run('bash', ['-c', script], options).catch((error: Error & { stdout?: string }) => {
+      throw new Error(`${error.message.slice(-4_000)}\n${error.stdout?.slice(-4_000)}`);
+    });
+
+    const [, ...outputs] = stdout.split(/^== .*$/m);
+    const outputOf = (start: string): string =>
+      outputs.filter((_, index) => blocks[index]!.section.startsWith(start)).join('');
+    expect(outputOf('5')).to.match(/The step ran as \d+\./);
+    expect(outputOf('5')).to.contain('readyz check passed');
+    expect(outputOf('5')).to.contain('"state":"running"');
+    expect(outputOf('6')).to.match(/^1\s.*superseded.*\n2\s.*deployed/m);
+    expect(outputOf('7')).to.contain('successfully rolled out');
+    expect(outputOf('8')).to.contain(`namespace "${env['NAMESPACE']}" deleted`);
+  });
+});
+
+/** Returns what the first block of the guide exports, for this site. */
+async function asAReaderSetsThem(site: ChartSite): Promise<Record<string, string>> {
+  const [, registry = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:/]+)$/.exec(site.image) ?? [];
+  const { podUrl } = await site.newDatabase();
+  const NAMESPACE = `guide-${randomBytes(4).toString('hex')}`;
+  return {
+    NAMESPACE,
+    STEPS: `${NAMESPACE}-steps`,
+    RELEASE: 'kubernetes-worker',
+    CHART: 'charts/kubernetes-worker',
+    IMAGE_REGISTRY: registry,
+    IMAGE_REPOSITORY: repository,
+    IMAGE_TAG: tag,
+    STEP_IMAGE: shellImage,
+    DATABASE_URL: podUrl,
+    DATABASE_ADDRESS: site.databaseServer.address,
+    DATABASE_PORT: String(site.databaseServer.port),
+    LOCAL_PORT: String(await freePort()),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
