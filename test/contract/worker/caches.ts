@@ -59,7 +59,7 @@ export function describeCaches(setup: () => WorkerSetup): void {
     };
     const list = `cd modules && find . -mindepth 1 | sort | while read name; do stat -c '%n %a %u %g %Y' "$name"; done; cat tree/file`;
 
-    it('fill the folders of the next build of the step, after the container of the build before is reaped', async () => {
+    it('fill the folders of the next build of the step, after the container of the build before is reaped [A9]', async () => {
       const step = { job: randomUUID(), step: 'compile' };
       const first = await build(
         `mkdir -p modules/tree && echo content > modules/tree/file && chmod 640 modules/tree/file &&

@@ -53,7 +53,7 @@ describe('outputs on the embedded cluster', function () {
     throw new StoreUnavailableError({ store: 'memory' }, 'no answer');
   };
 
-  it('reach the next step when the pods of their producers are deleted before it starts', async () => {
+  it('reach the next step when the pods of their producers are deleted before it starts [A41]', async () => {
     const get = await made();
     await sh(get.container, 'mkdir -p out/d && echo v1 > out/file && ln out/file out/d/link');
     await world.setup.deletePod(await podOf(get.container.handle));

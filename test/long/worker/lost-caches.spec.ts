@@ -70,7 +70,7 @@ describe('a task cache whose archive another program has changed', function () {
   ];
 
   for (const [what, code, change] of changes)
-    it(`is a miss and a warning if the file ${what}: the build succeeds, and the next one has a cache`, async () => {
+    it(`is a miss and a warning if the file ${what}: the build succeeds, and the next one has a cache [A40]`, async () => {
       const step = { job: randomUUID(), step: 'compile' };
       const script = 'if [ -e modules/data ]; then echo found; else seq 1000 > modules/data; echo made; fi';
       expect((await build(step, script)).stdout).to.equal('made\n');

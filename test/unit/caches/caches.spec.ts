@@ -204,7 +204,7 @@ describe('Caches', () => {
     sinon.assert.calledOnceWithMatch(other.send, { at: 'v' }, '.');
   });
 
-  it('have one key for all forms of a path', async () => {
+  it('have one key for all forms of a path [A9]', async () => {
     await caches.findTaskCache({ ...key, path: '//c/./' }, {});
     sinon.assert.calledOnceWithMatch(repository.find, taskKey);
   });

@@ -54,7 +54,7 @@ describe('TaskCacheSaver', () => {
     sinon.assert.notCalled(keepTaskCache);
   });
 
-  it('reports a cache that cannot be saved, and saves the others', async () => {
+  it('reports a cache that cannot be saved, and saves the others [A40]', async () => {
     keepTaskCache.onFirstCall().rejects(new Error('no space'));
     await saver.save(command, step, {});
     sinon.assert.calledTwice(keepTaskCache);
