@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 import { expect } from 'chai';
@@ -40,12 +40,9 @@ describe(document, () => {
   });
 
   it('has the profiles of the chart', () => {
-    const profiles = [...guide.matchAll(/^\| `([a-z-]+)` \| /gm)].map(([, name = '']) => name);
-    expect(profiles).to.have.length.above(3);
-    const missing = profiles.filter(
-      (name) => !existsSync(new URL(`charts/kubernetes-worker/ci/${name}-values.yaml`, root)),
-    );
-    expect(missing).to.deep.equal([]);
+    const files = readdirSync(new URL('charts/kubernetes-worker/ci/', root));
+    const profiles = [...guide.matchAll(/^\| `([a-z-]+)` \| /gm)].map(([, name = '']) => `${name}-values.yaml`);
+    expect(profiles).to.have.members(files);
   });
 
   it('states that its appendix about GKE was not run', () => {
