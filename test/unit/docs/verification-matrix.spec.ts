@@ -49,6 +49,16 @@ describe(document, () => {
     expect(bare.map(({ id }) => id)).to.deep.equal([]);
   });
 
+  it('proves no more by another requirement than that one is', () => {
+    const verdicts = new Map(rows.map(({ id, verdict }) => [id, verdict]));
+    const alike = rows.flatMap(({ id, verdict, by }) => {
+      const [, other] = /^As (S\d-[\w.]*\w)/.exec(by) ?? [];
+      return other === undefined ? [] : [{ id, verdict, other }];
+    });
+    expect(alike).to.have.length.above(20);
+    expect(alike.filter(({ verdict, other }) => verdicts.get(other) !== verdict)).to.deep.equal([]);
+  });
+
   it('refers only to requirements that it has', () => {
     const others = rows.flatMap(({ by }) =>
       [...by.matchAll(/\bS\d-[A-Z\d][\w.]*/g)].map(([other]) => other.replace(/\.$/, '')),
