@@ -32,6 +32,15 @@ export class EmbeddedProcess {
     return new EmbeddedProcess((JSON.parse(line) as { kubeconfig: string }).kubeconfig, child);
   }
 
+  /** Stops the process until `resume()`: connections stay open, and nothing answers. Containers run on. */
+  suspend(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+
   async close(): Promise<void> {
     const exit = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined;
     this.#child.stdin.end();

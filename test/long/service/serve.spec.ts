@@ -107,6 +107,22 @@ describe('kubernetes-worker serve', function () {
     expect(replica.leads).to.equal(true);
   });
 
+  it('is alive, leads and is not ready while the API server does not answer, and is ready again afterwards', async () => {
+    const replica = start();
+    await replica.untilLeads();
+    await replica.untilProbe('readyz', 200);
+    cluster.suspend();
+    try {
+      await replica.untilProbe('readyz', 503);
+      expect([await replica.probe('livez'), await replica.probe('startupz')]).to.deep.equal([200, 200]);
+      expect(replica.leads).to.equal(true);
+    } finally {
+      cluster.resume();
+    }
+    await replica.untilProbe('readyz', 200);
+    expect(replica.cli.child.exitCode).to.equal(null);
+  });
+
   it('starts while the database is away, and is started when it answers', async () => {
     await database.crash();
     const replica = start();
