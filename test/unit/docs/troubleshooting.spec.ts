@@ -30,10 +30,10 @@ function documentedSeries(): readonly string[] {
 describe(document, () => {
   const modes = failureModes();
 
-  it('has at least ten failure modes, each with symptom, metric, command, fix and test', () => {
+  it('has at least ten failure modes, each with symptom, metric, alert, command, fix and test', () => {
     expect(modes).to.have.length.of.at.least(10);
     for (const { title, rows } of modes)
-      expect([...rows.keys()], title).to.deep.equal(['symptom', 'metric', 'command', 'fix', 'test']);
+      expect([...rows.keys()], title).to.deep.equal(['symptom', 'metric', 'alert', 'command', 'fix', 'test']);
   });
 
   it('lists each failure mode by its symptom', () => {
@@ -64,6 +64,14 @@ describe(document, () => {
     expect(named).to.have.length.above(10);
     const unknown = named.filter((name) => !series.some((known) => name.startsWith(known)));
     expect(unknown).to.deep.equal([]);
+  });
+
+  it('names alerts that the chart has', () => {
+    const rules = textOf('charts/kubernetes-worker/files/alerts.yaml');
+    const alerts = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name = '']) => name);
+    const named = modes.flatMap(({ rows }) => rows.get('alert')?.match(/\bKubernetesWorker\w+/g) ?? []);
+    expect(named).to.have.length.above(15);
+    expect(named.filter((name) => !alerts.includes(name))).to.deep.equal([]);
   });
 
   it('has an explanation of every error code', () => {
