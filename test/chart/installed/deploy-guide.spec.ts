@@ -4,7 +4,6 @@ import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
@@ -14,8 +13,6 @@ import { chartProgram } from '../../support/chart/programs.ts';
 import { type ChartSite, chartSite } from '../../support/chart/site.ts';
 import { executedBlocks, exportedVariables } from '../../support/documents/executed-blocks.ts';
 import { shellImage } from '../../support/real-cluster.ts';
-
-const run = promisify(execFile);
 
 /** Prints the heading of each block before it, so that a failure shows where it was. */
 const markOf = (section: string): string => `== ${section}`;
@@ -56,17 +53,15 @@ describe('docs/deploy.md', function () {
     const blocks = executedBlocks(guide);
     expect(blocks.map(({ section }) => section[0])).to.deep.equal(['2', '2', '3', '4', '5', '5', '5', '6', '7', '8']);
     const script = [
-      'set -euo pipefail',
+      // A block that fails must not leave the port forward behind.
+      "set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT",
       ...blocks.map(({ section, script: text }) => `echo '${markOf(section)}'\n${text}`),
     ].join('\n');
     await symlink(await chartProgram('helm4'), join(folder, 'helm'));
     const PATH = `${folder}:${process.env['PATH']}`;
     // A reader is in a checkout, where the chart has the path of the guide; what the blocks write goes to the folder.
     await symlink(dirname(chartFolder), join(folder, 'charts'));
-    const options = { cwd: folder, env: { ...process.env, ...env, PATH }, maxBuffer: 16_777_216 };
-    const { stdout } = await run('bash', ['-c', script], options).catch((error: Error & { stdout?: string }) => {
-      throw new Error(`${error.message.slice(-4_000)}\n${error.stdout?.slice(-4_000)}`);
-    });
+    const stdout = await outputOfScript(script, { ...process.env, ...env, PATH });
 
     const [, ...outputs] = stdout.split(/^== .*$/m);
     const outputOf = (start: string): string =>
@@ -78,6 +73,17 @@ describe('docs/deploy.md', function () {
     expect(outputOf('7')).to.contain('successfully rolled out');
     expect(outputOf('8')).to.contain(`namespace "${env['NAMESPACE']}" deleted`);
   });
+
+  /** Runs a script in the folder. If it fails, the error has the end of its output, from which block it was. */
+  async function outputOfScript(script: string, variables: NodeJS.ProcessEnv): Promise<string> {
+    return await new Promise((resolve, reject) => {
+      const options = { cwd: folder, env: variables, maxBuffer: 16_777_216 };
+      execFile('bash', ['-c', script], options, (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error(`the guide fails: ${stderr.slice(-2_000)}\n${stdout.slice(-2_000)}`, { cause: error }));
+      });
+    });
+  }
 });
 
 /** Returns what the first block of the guide exports, for this site. */
