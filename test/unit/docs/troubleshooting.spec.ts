@@ -70,8 +70,10 @@ describe(document, () => {
     const rules = textOf('charts/kubernetes-worker/files/alerts.yaml');
     const alerts = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name = '']) => name);
     const named = modes.flatMap(({ rows }) => rows.get('alert')?.match(/\bKubernetesWorker\w+/g) ?? []);
+    const runbooks = textOf('docs/monitoring.md');
     expect(named).to.have.length.above(15);
     expect(named.filter((name) => !alerts.includes(name))).to.deep.equal([]);
+    expect(named.filter((name) => !runbooks.includes(`### ${name}\n`))).to.deep.equal([]);
   });
 
   it('has an explanation of every error code', () => {
