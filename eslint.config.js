@@ -44,6 +44,7 @@ const mayImport = {
     'telemetry/**',
   ],
   'src/artifacts/**': ['runtime/**', 'internal/**', 'errors/**'],
+  'src/folders/**': ['archives/tar/**', 'validation/**', 'runtime/**', 'internal/**', 'errors/**'],
   'src/kubernetes/**': ['exec/exec-endpoint.ts', 'runtime/**', 'retry/**', 'internal/**', 'errors/**', 'telemetry/**'],
   'src/checks/**': [
     'repository/*.ts',

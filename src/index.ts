@@ -99,6 +99,9 @@ export {
 export { WorkerNotRunningError } from './errors/worker.ts';
 export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
 export type { ExecProtocol } from './exec/protocol-order.ts';
+export { packFolder } from './folders/pack-folder.ts';
+export { packedFolderBytes } from './folders/packed-folder-bytes.ts';
+export { unpackFolder } from './folders/unpack-folder.ts';
 export type {
   Cluster,
   ClusterUser,
@@ -233,6 +236,7 @@ export type {
   TerminationInfo,
 } from './runtime/container-description.ts';
 export type { ContainerInfo, ContainerPage, ContainerQuery, ContainerState } from './runtime/container-query.ts';
+export type { PackFolderOptions, UnpackedFolder, UnpackFolderOptions } from './runtime/folder.ts';
 export type {
   ImageDecision,
   ImageExplanation,

@@ -7,9 +7,9 @@ import {
 } from '../errors/transfer.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { SentArchive } from '../stores/artifact-store.ts';
-import { CLOSING_BLOCKS } from './tar/encode-entry.ts';
 import { EntryFilter } from './tar/entry-filter.ts';
 import { normalPath } from './tar/entry-path.ts';
+import { CLOSING_BLOCKS } from './tar/header-block.ts';
 import { TarReader } from './tar/tar-reader.ts';
 
 /** A raw tar archive that is read once. It ends only after it was verified. */

@@ -23,7 +23,7 @@ export interface TransferFacts {
 }
 
 /**
- * The base class of the errors about the content of volumes. After a failed upload the volume is
+ * The base class of the errors about the content of volumes, and about archives of folders. After a failed upload the volume is
  * unchanged.
  *
  * @public
@@ -56,6 +56,11 @@ export abstract class TransferError extends KubernetesWorkerError {
   }
 }
 
+/** Where an archive is unpacked: in a volume, or by `unpackFolder` in a folder of this machine. */
+function placeOf({ handle }: TransferFacts): string {
+  return handle === undefined ? 'folder' : 'volume';
+}
+
 const actions = { in: 'upload to volume', out: 'download from volume' };
 
 function describe({ handle, podName, direction, bytes }: TransferFacts): string {
@@ -84,7 +89,7 @@ export class ArtifactTooLargeError extends TransferError {
 }
 
 /**
- * Thrown if an entry of the archive, or the given path, leads out of the volume.
+ * Thrown if an entry of the archive, or the given path, leads out of the volume or the folder.
  *
  * @public
  */
@@ -93,13 +98,14 @@ export class UnsafeArchivePathError extends TransferError {
   override readonly code = 'KW_ERR_UNSAFE_ARCHIVE_PATH';
 
   constructor(facts: TransferFacts, options?: ErrorOptions) {
-    super(`path ${JSON.stringify(facts.entry ?? facts.path ?? '')} leads out of the volume`, facts, false, options);
+    const path = JSON.stringify(facts.entry ?? facts.path ?? '');
+    super(`path ${path} leads out of the ${placeOf(facts)}`, facts, false, options);
   }
 }
 
 /**
- * Thrown if the archive holds what a volume cannot store: a device, a FIFO, or an unknown type of
- * entry.
+ * Thrown if the archive holds what a volume or a folder cannot store: a device, a FIFO, or an unknown
+ * type of entry.
  *
  * @public
  */
@@ -108,7 +114,8 @@ export class UnsupportedEntryError extends TransferError {
   override readonly code = 'KW_ERR_UNSUPPORTED_ENTRY';
 
   constructor(facts: TransferFacts, detail: string, options?: ErrorOptions) {
-    super(`the volume cannot store entry ${JSON.stringify(facts.entry ?? '')}: ${detail}`, facts, false, options);
+    const entry = JSON.stringify(facts.entry ?? '');
+    super(`the ${placeOf(facts)} cannot store entry ${entry}: ${detail}`, facts, false, options);
   }
 }
 
@@ -185,7 +192,7 @@ export class FileChangedError extends TransferError {
 }
 
 /**
- * Thrown if a file is where the archive has a folder, or the reverse. The volume is unchanged.
+ * Thrown if a file is where the archive has a folder, or the reverse. The target is unchanged.
  *
  * @public
  */

@@ -34,6 +34,8 @@ export interface TarEntry {
   /** The size of the file. */
   readonly size: number;
   readonly isSparse: boolean;
+  /** The time of the last change in the extended headers, in seconds. `undefined` if they have none. */
+  readonly mtime: string | undefined;
   /** The header block. */
   readonly block: Buffer;
   readonly records: readonly PaxRecord[];
@@ -219,7 +221,8 @@ export class TarReader {
     const target =
       paxValue(records, 'linkpath') ?? this.#longTarget ?? paxValue(this.#global, 'linkpath') ?? header.target;
     const size = isSparse ? this.#sparseSize(header) : storedBytes;
-    return { kind: kind ?? 'file', name, target, storedBytes, size, isSparse, block: this.#block, records };
+    const mtime = paxValue(records, 'mtime') ?? paxValue(this.#global, 'mtime');
+    return { kind: kind ?? 'file', name, target, storedBytes, size, isSparse, mtime, block: this.#block, records };
   }
 
   #nameOf({ name }: TarHeader): string {

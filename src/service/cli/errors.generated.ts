@@ -328,7 +328,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_PATH_CONFLICT',
     className: 'PathConflictError',
-    when: 'A file is where the archive has a folder, or the reverse. The volume is unchanged.',
+    when: 'A file is where the archive has a folder, or the reverse. The target is unchanged.',
     retryable: 'no',
     fields: [],
   },
@@ -349,7 +349,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_UNSAFE_ARCHIVE_PATH',
     className: 'UnsafeArchivePathError',
-    when: 'An entry of the archive, or the given path, leads out of the volume.',
+    when: 'An entry of the archive, or the given path, leads out of the volume or the folder.',
     retryable: 'no',
     fields: [],
   },
@@ -363,7 +363,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_UNSUPPORTED_ENTRY',
     className: 'UnsupportedEntryError',
-    when: 'The archive holds what a volume cannot store: a device, a FIFO, or an unknown type of entry.',
+    when: 'The archive holds what a volume or a folder cannot store: a device, a FIFO, or an unknown type of entry.',
     retryable: 'no',
     fields: [],
   },

@@ -1,52 +1,75 @@
 import type { Mutant } from '../../../scripts/mutant.ts';
 
-const folders = { specs: ['test/integration/service/cli/folders.spec.ts'] };
+const packed = { specs: ['test/integration/folders/pack-folder.spec.ts'] };
+const unpacked = { specs: ['test/integration/folders/unpack-folder.spec.ts'] };
+const targets = { specs: ['test/integration/service/cli/local-target.spec.ts'] };
 const attached = { specs: ['test/unit/service/cli/attached/run-attached.spec.ts'] };
 const streams = { specs: ['test/integration/service/cli/streams.spec.ts'] };
 
-/** Faults in how the command line moves files and streams that a test must detect. */
+/** Faults in how folders and the command line move files and streams that a test must detect. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'an entry is written through a link of the archive',
-    file: 'src/service/cli/folder/unpack-archive.ts',
-    find: "          if (codeOf(error) !== 'EEXIST') throw error;\n          throw new ArchiveError(",
-    replace: "          if (codeOf(error) === 'EEXIST') return;\n          throw new ArchiveError(",
-    killedBy: folders,
+    file: 'src/folders/folder-tree.ts',
+    find: "        if (!hasCode(error, 'EEXIST')) throw error;\n",
+    replace: "        if (hasCode(error, 'EEXIST')) return;\n",
+    killedBy: unpacked,
   },
   {
     name: 'an entry may lead out of the folder by ..',
-    file: 'src/service/cli/folder/unpack-archive.ts',
-    find: "name.startsWith('/') || parts.includes('..')",
-    replace: "name.startsWith('/')",
-    killedBy: folders,
+    file: 'src/archives/tar/entry-path.ts',
+    find: "  if (parts.includes('..')) return { problem: 'unsafe' };\n",
+    replace: '',
+    killedBy: unpacked,
   },
   {
     name: 'a hard link may lead through a symbolic link',
-    file: 'src/service/cli/folder/unpack-archive.ts',
-    find: 'const isFile = this.#isKnown(parent) && ',
-    replace: 'const isFile = ',
-    killedBy: folders,
+    file: 'src/folders/folder-tree.ts',
+    find: ' && this.#folders.has(parentOf(to));',
+    replace: ';',
+    killedBy: unpacked,
+  },
+  {
+    name: 'a folder keeps what was unpacked before a failure',
+    file: 'src/folders/unpack-folder.ts',
+    find: '      await clear(folder, isNew, error);\n',
+    replace: '',
+    killedBy: unpacked,
+  },
+  {
+    name: 'a folder that is not empty is unpacked into',
+    file: 'src/folders/unpack-folder.ts',
+    find: "  if (!isNew && (await readdir(folder)).length > 0) throw new InvalidSpecError('folder', 'is not empty');\n",
+    replace: '',
+    killedBy: unpacked,
+  },
+  {
+    name: 'a sparse file is unpacked as it is stored',
+    file: 'src/folders/unpack-folder.ts',
+    find: "    if (entry.isSparse) throw new UnsupportedEntryError({ entry: displayName(entry.name) }, 'a sparse file');\n",
+    replace: '',
+    killedBy: unpacked,
   },
   {
     name: 'a failed copy leaves its work folder',
-    file: 'src/service/cli/folder/local-target.ts',
+    file: 'src/service/cli/copy/local-target.ts',
     find: 'if (!(error instanceof NotRestoredError)) await',
     replace: 'if (error instanceof NotRestoredError) await',
-    killedBy: folders,
+    killedBy: targets,
   },
   {
     name: 'a target that exists is replaced without force',
-    file: 'src/service/cli/folder/local-target.ts',
+    file: 'src/service/cli/copy/local-target.ts',
     find: 'else if (!force && !(',
     replace: 'else if (!force && existing === undefined && !(',
-    killedBy: folders,
+    killedBy: targets,
   },
   {
     name: 'a file that became shorter is packed',
-    file: 'src/service/cli/folder/pack-folder.ts',
-    find: "if (bytesRead === 0) throw changed(path, 'became shorter');",
+    file: 'src/folders/pack-folder.ts',
+    find: 'if (bytesRead === 0) throw changed(path);',
     replace: 'if (bytesRead === 0) return;',
-    killedBy: folders,
+    killedBy: packed,
   },
   {
     name: 'the terminal stays raw after a failure',

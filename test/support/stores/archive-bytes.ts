@@ -8,11 +8,11 @@ export function seededBytes(length: number, seed = 1): Buffer {
   return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
 }
 
-/** Yields the bytes in chunks of random sizes of at most 256 KiB. */
-export async function* inChunks(bytes: Buffer, seed = 1): AsyncGenerator<Uint8Array> {
+/** Yields the bytes in chunks of random sizes, of at most 256 KiB by default. */
+export async function* inChunks(bytes: Buffer, seed = 1, maxBytes = 262_144): AsyncGenerator<Uint8Array> {
   const random = seededRandom(seed);
   for (let at = 0; at < bytes.length; ) {
-    const length = 1 + Math.floor(random() * 262_144);
+    const length = 1 + Math.floor(random() * maxBytes);
     yield bytes.subarray(at, at + length);
     at += length;
   }

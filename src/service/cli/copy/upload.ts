@@ -3,11 +3,10 @@ import { stat } from 'node:fs/promises';
 import { basename, posix } from 'node:path';
 import type { Readable } from 'node:stream';
 
-import type { Encoding, StreamSource } from '../../../index.ts';
+import { type Encoding, packedFolderBytes, packFolder, type StreamSource } from '../../../index.ts';
 import { messageOf } from '../../error-facts.ts';
 import { CliError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
-import { packedSize, packFolder } from '../folder/pack-folder.ts';
 import { type Copied, counted } from './counted.ts';
 import { encodingOf, type LocalPlace } from './place.ts';
 import type { Progress } from './progress.ts';
@@ -44,7 +43,7 @@ export async function uploadSource(
   const encoding = status.isDirectory() ? undefined : encodingOf(path);
   if (encoding !== undefined)
     return { path: to, encoding, totalBytes: status.size, open: again(() => createReadStream(path)) };
-  const totalBytes = await packedSize(path);
+  const totalBytes = await packedFolderBytes(path);
   const target = status.isDirectory() ? { path: to, name: undefined } : fileTarget(path, to);
   const open = again(() => packFolder(path, { name: target.name, skipped }));
   return { path: target.path, encoding: 'raw', totalBytes, open };

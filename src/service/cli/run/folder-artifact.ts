@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 
-import type { Artifact } from '../../../index.ts';
+import { type Artifact, packFolder } from '../../../index.ts';
 import { UsageError } from '../cli-error.ts';
-import { packFolder } from '../folder/pack-folder.ts';
 
 /**
  * Returns the content of a local folder as an input of a container. It is read when the library opens

@@ -4,8 +4,8 @@ import type { ContainerOwner, ContainerWithMounts, Worker } from '../../../index
 import { runAttached } from '../attached/run-attached.ts';
 import type { CliContext } from '../cli-context.ts';
 import { download } from '../copy/download.ts';
+import { checkTarget } from '../copy/local-target.ts';
 import { withProgress } from '../copy/progress.ts';
-import { checkTarget } from '../folder/local-target.ts';
 import { folderArtifact } from './folder-artifact.ts';
 import { progressText } from './progress-text.ts';
 import type { RunPlan } from './run-plan.ts';

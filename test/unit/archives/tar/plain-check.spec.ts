@@ -11,6 +11,7 @@ function file(name: string): TarEntry {
     storedBytes: 0,
     size: 0,
     isSparse: false,
+    mtime: undefined,
     block: Buffer.alloc(512),
     records: [],
   };

@@ -1,9 +1,9 @@
 import { lstat, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
+import { unpackFolder } from '../../../index.ts';
 import { CliError, UsageError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
-import { unpackArchive } from './unpack-archive.ts';
 
 /** What was at the target could not be moved back to its place. */
 class NotRestoredError extends CliError {}
@@ -49,11 +49,10 @@ export async function unpackTo(
   try {
     // The work folder is private. Its content has the permissions of a new folder.
     const content = join(work, 'content');
-    await mkdir(content);
-    const { single } = await unpackArchive(await open(), content);
+    const { kind } = await unpackFolder(await open(), content);
+    const [single] = kind === 'file' ? await readdir(content, bytes) : [];
     if (isFolder) await replaceContent(path, content, work, single);
-    else if (single !== undefined && !target.endsWith('/'))
-      await rename(pathIn(content, Buffer.from(single, 'latin1')), path);
+    else if (single !== undefined && !target.endsWith('/')) await rename(pathIn(content, single), path);
     else if (existing === undefined) await rename(content, path);
     else throw new UsageError(`${target} is a file, and the source is a folder`);
   } catch (error) {
@@ -67,11 +66,11 @@ export async function unpackTo(
  * Moves new content into a folder, and what was there into the work folder within it; of one file
  * only the entry of the same name. Moves everything back if a rename fails.
  */
-async function replaceContent(path: string, content: string, work: string, single: string | undefined): Promise<void> {
+async function replaceContent(path: string, content: string, work: string, single: Buffer | undefined): Promise<void> {
   const old = join(work, 'old');
   await mkdir(old);
   const present = (await readdir(path, bytes)).filter((name) => name.toString() !== basename(work));
-  const replaced = single === undefined ? present : present.filter((name) => name.toString('latin1') === single);
+  const replaced = single === undefined ? present : present.filter((name) => name.equals(single));
   const moves = [
     ...replaced.map((name) => [pathIn(path, name), pathIn(old, name)] as const),
     ...(await readdir(content, bytes)).map((name) => [pathIn(content, name), pathIn(path, name)] as const),
