@@ -13,8 +13,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { installPackage, packPackage } from './package/packed-package.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -116,17 +118,15 @@ function checkReferences(installed: string): void {
 }
 
 function checkPackage(folder: string): void {
-  run('npm', ['pack', '--silent', '--ignore-scripts', `--pack-destination=${folder}`], root);
-  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
-  if (tarball === undefined) throw new Error('npm pack created no tarball');
-  console.log(`${tarball}: ${String(statSync(join(folder, tarball)).size)} bytes`);
+  const tarball = packPackage(root, folder);
+  console.log(`${basename(tarball)}: ${String(statSync(tarball).size)} bytes`);
   run(tool('attw'), [tarball, '--profile', 'esm-only', '--quiet'], folder);
   console.log('types as consumers resolve them: ok');
 
   const project = join(folder, 'consumer');
   mkdirSync(project);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
-  run('npm', ['install', '--silent', '--prefer-offline', '--no-audit', '--no-fund', `../${tarball}`], project);
+  installPackage(tarball, project);
   // The packages that a host with fakes, types and PGlite installs itself.
   for (const name of [
     '@electric-sql/pglite',

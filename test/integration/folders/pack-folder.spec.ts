@@ -4,6 +4,7 @@ import {
   link,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readlink,
   rm,
@@ -131,6 +132,26 @@ describe('packFolder', () => {
     })();
     const error = await rejection(rest);
     expect(error).to.include({ code: 'KW_ERR_FILE_CHANGED', entry: join(source, 'log'), retryable: true });
+  });
+
+  it('rejects if a file is overwritten while it is read, and packs one that grows as it was', async () => {
+    const log = join(source, 'log');
+    for (const [flags, at] of [
+      ['r+', 0],
+      ['a', undefined],
+    ] as const) {
+      await writeFile(log, Buffer.alloc(1_000_000));
+      await utimes(log, 1, 1);
+      const reading = packFolder(source)[Symbol.asyncIterator]();
+      await reading.next();
+      const file = await open(log, flags);
+      await file.write(Buffer.from('x'), 0, 1, at).finally(() => file.close());
+      const rest = (async () => {
+        while ((await reading.next()).done !== true);
+      })();
+      if (flags === 'a') await rest;
+      else expect(await rejection(rest)).to.include({ code: 'KW_ERR_FILE_CHANGED', entry: log });
+    }
   });
 
   it('has the size that packedFolderBytes returns', async () => {

@@ -65,10 +65,10 @@ export const mutants: readonly Mutant[] = [
     killedBy: targets,
   },
   {
-    name: 'a file that became shorter is packed',
+    name: 'a file that is overwritten while it is read is packed',
     file: 'src/folders/pack-folder.ts',
-    find: 'if (bytesRead === 0) throw changed(path);',
-    replace: 'if (bytesRead === 0) return;',
+    find: '    if (mtimeNs !== status.mtimeNs && size <= status.size) throw changed(path);\n',
+    replace: '',
     killedBy: packed,
   },
   {

@@ -21,12 +21,15 @@ export interface CliWorld extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** A folder of this machine. */
   readonly home: string;
+  /** Creates a database without a schema, which ends with the world. Returns its URL. */
+  emptyDatabase(): Promise<string>;
   container(parts?: Partial<ContainerSpec>): Promise<{ container: Container; mounts: readonly VolumeMount[] }>;
 }
 
 export async function cliWorld({ kubeconfigPath, namespace, image }: WorldOptions): Promise<CliWorld> {
   const server = await sharedPostgresUrl();
   const name = `cli_${randomUUID().replaceAll('-', '')}`;
+  const databases = [name];
   await onServer(server, `create database ${name}`);
   const url = server.replace(/\/[^/]*$/, `/${name}`);
   const worker = await KubernetesWorker.open({
@@ -46,6 +49,12 @@ export async function cliWorld({ kubeconfigPath, namespace, image }: WorldOption
       KW_WORKER_KUBECONFIG: kubeconfigPath,
       KW_DATABASE_URL: url,
     },
+    emptyDatabase: async () => {
+      const empty = `${name}_${databases.length}`;
+      await onServer(server, `create database ${empty}`);
+      databases.push(empty);
+      return server.replace(/\/[^/]*$/, `/${empty}`);
+    },
     container: (parts = {}) =>
       worker.findOrCreateContainer({ kind: 'cli-test', key: randomUUID() }, { image, dir: '/kw-cli/work', ...parts }),
     [Symbol.asyncDispose]: async () => {
@@ -53,7 +62,7 @@ export async function cliWorld({ kubeconfigPath, namespace, image }: WorldOption
       for (const { owner } of containers) await worker.ownerFinished(owner);
       await worker.reap();
       await worker.close();
-      await onServer(server, `drop database ${name} with (force)`);
+      for (const database of databases) await onServer(server, `drop database ${database} with (force)`);
       await rm(home, { recursive: true, force: true });
     },
   };

@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
@@ -7,8 +8,11 @@ import { type IPty, spawn as spawnInTerminal } from '@lydell/node-pty';
 
 const source = fileURLToPath(new URL('../../../src/service/main.ts', import.meta.url));
 
-/** The program under test: that of `KW_BIN`, or this repository's sources. */
-const bin = process.env['KW_BIN'] ?? source;
+/** A program to run, with its first arguments. */
+export type CliProgram = readonly [file: string, ...args: readonly string[]];
+
+/** The program under test, unless a run has another one: that of `KW_BIN`, or this repository's sources. */
+export const defaultProgram: CliProgram = [process.execPath, process.env['KW_BIN'] ?? source];
 
 /** Options of a run of the command line as a child process. */
 export interface CliRunOptions {
@@ -17,6 +21,10 @@ export interface CliRunOptions {
   /** What stdin contains before it ends. @defaultValue nothing */
   readonly stdin?: string | Uint8Array | undefined;
   readonly cwd?: string | undefined;
+  /** @defaultValue `defaultProgram` */
+  readonly program?: CliProgram | undefined;
+  /** Where stdout goes, as of `spawn`. @defaultValue to this process */
+  readonly stdout?: 'pipe' | number | undefined;
 }
 
 /** How a run of the command line ended, and what it printed. */
@@ -81,9 +89,10 @@ export class RunningCli {
 }
 
 /** Starts the command line. Its stdin is a pipe that stays open. */
-export function startCli(args: readonly string[], { env, cwd }: Omit<CliRunOptions, 'stdin'> = {}): RunningCli {
-  const child = spawn(process.execPath, [bin, ...args], { env: environment(env), cwd, stdio: 'pipe' });
-  return new RunningCli(child);
+export function startCli(args: readonly string[], options: Omit<CliRunOptions, 'stdin'> = {}): RunningCli {
+  const { env, cwd, program: [file, ...first] = defaultProgram, stdout = 'pipe' } = options;
+  const stdio: StdioOptions = ['pipe', stdout, 'pipe'];
+  return new RunningCli(spawn(file, [...first, ...args], { env: environment(env), cwd, stdio }));
 }
 
 /** A run of the command line in a pseudo-terminal. */
@@ -133,14 +142,16 @@ export class TerminalCli {
 /** Starts the command line in a pseudo-terminal of 80 columns and 24 rows. */
 export function startCliInTerminal(
   args: readonly string[],
-  { env, cwd }: Omit<CliRunOptions, 'stdin'> = {},
+  { env, cwd, program: [file, ...first] = defaultProgram }: Omit<CliRunOptions, 'stdin' | 'stdout'> = {},
 ): TerminalCli {
   const options = { cols: 80, rows: 24, cwd: cwd ?? process.cwd(), env: environment({ TERM: 'xterm', ...env }) };
-  return new TerminalCli(spawnInTerminal(process.execPath, [bin, ...args], options));
+  return new TerminalCli(spawnInTerminal(file, [...first, ...args], options));
 }
 
 function environment(env: Readonly<Record<string, string>> = {}): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: process.env['HOME'] ?? '/', ...env };
+  // The first line of an installed program finds the Node of this process.
+  const path = `${dirname(process.execPath)}:${process.env['PATH'] ?? '/usr/bin:/bin'}`;
+  return { PATH: path, HOME: process.env['HOME'] ?? '/', ...env };
 }
 
 /** The text of a stream until now. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type RunningCli, startCli } from './cli.ts';
+import { type CliProgram, type RunningCli, startCli } from './cli.ts';
 
 /** One line of the log. */
 export interface LogLine {
@@ -13,8 +13,8 @@ export interface LogLine {
 export class ServeProcess {
   readonly cli: RunningCli;
 
-  constructor(env: Readonly<Record<string, string>>, args: readonly string[] = []) {
-    this.cli = startCli(['serve', ...args], { env: { KW_STATUS_PORT: '0', KW_METRICS_PORT: '0', ...env } });
+  constructor(env: Readonly<Record<string, string>>, args: readonly string[] = [], program?: CliProgram) {
+    this.cli = startCli(['serve', ...args], { program, env: { KW_STATUS_PORT: '0', KW_METRICS_PORT: '0', ...env } });
   }
 
   get lines(): readonly LogLine[] {
