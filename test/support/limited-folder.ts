@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
+import type { Context } from 'mocha';
+
 /**
  * Mounts, reports it, and then runs each line of its input. At the end of the input the mount
  * namespace ends, and the mount with it.
@@ -47,6 +49,14 @@ export class LimitedFolder {
     }
     await rmdir(mountPoint);
     return undefined;
+  }
+
+  /** Mounts a tmpfs for a test. Skips the test where this machine does not permit it. */
+  static async mountFor(test: Context, options: string): Promise<LimitedFolder> {
+    const limited = await LimitedFolder.mount(options);
+    if (limited !== undefined) return limited;
+    console.log('      skipped: this machine does not permit a mount');
+    test.skip();
   }
 
   /** Runs a shell line inside the mount namespace; `$0` is the mount point. */

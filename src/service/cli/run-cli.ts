@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 
 import type { CliContext } from './cli-context.ts';
 import { ExitCode } from './exit-code.ts';
-import { writeError } from './output.ts';
+import { print, writeError } from './output.ts';
 import { createProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 
@@ -22,7 +22,12 @@ export async function runCli(args: readonly string[], process: CliContext): Prom
     return exitCode;
   } catch (error) {
     // Commander has printed its own errors, the help and the version.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage;
+    if (error instanceof CommanderError && error.exitCode !== 0) return ExitCode.Usage;
+    if (error instanceof CommanderError) {
+      // It has not waited for them. The listener above has the error, if there is one.
+      await print(process.stdout, '').catch(() => {});
+      return closed.signal.aborted ? reportError(closed.signal.reason, context) : ExitCode.Ok;
+    }
     // What fails after an interruption is its consequence.
     return reportError(context.signal.aborted ? context.signal.reason : error, context);
   }

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { CoreV1Api, type V1PodSpec } from '@kubernetes/client-node';
+import {
+  CoreV1Api,
+  RbacAuthorizationV1Api,
+  type V1Container,
+  type V1Deployment,
+  type V1PodSpec,
+} from '@kubernetes/client-node';
 import { expect } from 'chai';
 import type { Context } from 'mocha';
 import manifest from '../../../package.json' with { type: 'json' };
@@ -62,6 +68,52 @@ describe('the image of the service', function () {
     expect(exitCode).to.equal(0);
   });
 
+  it('examines what it needs, in a pod with the rights of its service account only', async function () {
+    const other = await restrictedCluster(this);
+    try {
+      const { kubeConfig, namespace } = other;
+      const deployment = await createService(kubeConfig, namespace, {
+        image: reference,
+        databaseUrl: door.url,
+        token,
+        config: (config) => ({ ...config, worker: { ...config.worker, name: 'doctor', volumeImage: shellImage } }),
+        replicas: 0,
+      });
+      const run = (...args: string[]): ReturnType<typeof podEnd> => runReplica(other, deployment, args);
+      expect((await run('migrate')).exitCode).to.equal(0);
+      const healthy = await run('doctor', '--json', '--no-images');
+      expect(healthy.exitCode, healthy.log).to.equal(0);
+      const { ok, findings } = JSON.parse(healthy.log);
+      // The example leaves out what is optional: the rights on nodes, which are of the cluster.
+      const outcomes = (findings as Finding[]).map(({ check, outcome }) => `${check}: ${outcome}`);
+      expect([ok, outcomes], healthy.log).to.deep.equal([
+        true,
+        [
+          'api-server: ok',
+          'permissions: warning',
+          'permissions: warning',
+          'pod-admission: ok',
+          'database: ok',
+          'schema: ok',
+          'worker-state: ok',
+          'clocks: ok',
+        ],
+      ]);
+      const warnings = (findings as Finding[]).filter(({ outcome }) => outcome === 'warning');
+      for (const { message } of warnings) expect(message).to.match(/may not (list|get) nodes in the cluster/);
+
+      await removePermission(other, 'pods/log');
+      const poor = await run('doctor', '--json', '--no-images');
+      expect(poor.exitCode, poor.log).to.equal(1);
+      const failures = (JSON.parse(poor.log).findings as Finding[]).filter(({ outcome }) => outcome === 'failure');
+      expect(failures.map(({ check }) => check)).to.deep.equal(['permissions']);
+      expect(failures[0]!.message).to.contain('pods/log');
+      expect(failures[0]!.advice).to.be.a('string');
+    } finally {
+      await other.remove();
+    }
+  });
+
   it('serves with two replicas that are killed, rolled and drained, while builds of a host notice nothing', async () => {
     const { kubeConfig, kubeconfigPath, namespace } = real;
     const deployment = await createService(kubeConfig, namespace, {
@@ -115,18 +167,45 @@ async function restrictedCluster(context: Context): Promise<RealCluster> {
   return real;
 }
 
+interface Finding {
+  readonly check: string;
+  readonly outcome: string;
+  readonly message: string;
+  readonly advice?: string;
+}
+
 /** Runs the image with arguments, with the security of the example. */
-async function runPod(
+async function runPod(real: RealCluster, reference: string, args: string[]): ReturnType<typeof podEnd> {
+  const { securityContext, containers } = readServiceManifest().deployment.spec!.template.spec!;
+  const container = { name: 'main', image: reference, args, securityContext: containers[0]!.securityContext! };
+  return await podEnd(real, { securityContext: securityContext!, containers: [container] });
+}
+
+/** Runs one command of the program as a replica of the service runs. */
+async function runReplica(real: RealCluster, { spec }: V1Deployment, args: string[]): ReturnType<typeof podEnd> {
+  const { containers, ...template } = spec!.template.spec!;
+  const [{ startupProbe, readinessProbe, livenessProbe, ...container }] = containers as [V1Container];
+  const [, ...configuration] = container.args!;
+  return await podEnd(real, { ...template, containers: [{ ...container, args: [...args, ...configuration] }] });
+}
+
+/** Removes a resource from the rules of the service. */
+async function removePermission({ kubeConfig, namespace }: RealCluster, resource: string): Promise<void> {
+  const api = kubeConfig.makeApiClient(RbacAuthorizationV1Api);
+  const body = await api.readNamespacedRole({ name: 'kubernetes-worker', namespace });
+  body.rules = body.rules!.filter(({ resources }) => resources?.includes(resource) !== true);
+  await api.replaceNamespacedRole({ name: 'kubernetes-worker', namespace, body });
+}
+
+/** Runs a pod to its end. */
+async function podEnd(
   { kubeConfig, namespace }: RealCluster,
-  reference: string,
-  args: string[],
+  spec: V1PodSpec,
 ): Promise<{ log: string; exitCode: number | undefined }> {
   const api = kubeConfig.makeApiClient(CoreV1Api);
-  const { securityContext, containers } = readServiceManifest().deployment.spec!.template.spec!;
-  const container = { name: 'main', image: reference, args, securityContext: containers[0]!.securityContext };
-  const spec = { securityContext, containers: [container], restartPolicy: 'Never' } as V1PodSpec;
-  const name = 'command';
-  await api.createNamespacedPod({ namespace, body: { metadata: { name }, spec } });
+  const name = `command-${randomBytes(4).toString('hex')}`;
+  const body = { metadata: { name }, spec: { ...spec, restartPolicy: 'Never' } };
+  await api.createNamespacedPod({ namespace, body });
   for (;;) {
     const { status } = await api.readNamespacedPod({ name, namespace });
     const exitCode = status?.containerStatuses?.[0]?.state?.terminated?.exitCode;

@@ -42,6 +42,15 @@ describe('the start of the command line', () => {
       expect(loadedBy(...args).filter((name) => name !== 'kubernetes-worker')).to.deep.equal(['commander']);
     });
 
+  it('exits with 1 if the help or the version cannot be written', () => {
+    for (const flag of ['--help', '--version']) {
+      const command = `"${process.execPath}" src/service/main.ts ${flag} > /dev/full`;
+      const { status, stderr } = spawnSync('sh', ['-c', command], { cwd: root, encoding: 'utf8' });
+      expect(status).to.equal(1);
+      expect(stderr).to.contain('cannot write the output: ENOSPC');
+    }
+  });
+
   it('ends silently if the reader of stdout ends', () => {
     const command = `"${process.execPath}" src/service/main.ts explain error | head -c 1; echo " \${PIPESTATUS[0]}"`;
     const { stdout, stderr } = spawnSync('bash', ['-c', command], { cwd: root, encoding: 'utf8' });

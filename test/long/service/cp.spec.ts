@@ -142,12 +142,7 @@ describe('kubernetes-worker cp', function () {
   });
 
   it('leaves nothing half on a full disk', async function () {
-    const limited = await LimitedFolder.mount('size=1m');
-    if (limited === undefined) {
-      console.log('      skipped: this machine does not permit a mount');
-      this.skip();
-    }
-    await using _limited = limited;
+    await using limited = await LimitedFolder.mountFor(this, 'size=1m');
     await writeFile(join(world.home, 'big'), randomBytes(3_000_000));
     const remote = fresh();
     await cp('big', `${remote}/big`);

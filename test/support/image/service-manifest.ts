@@ -64,13 +64,15 @@ export interface Replacements {
   readonly databaseUrl: string;
   readonly token: string;
   readonly config: (config: ManifestConfig) => object;
+  /** @defaultValue that of the example */
+  readonly replicas?: number | undefined;
 }
 
 /** Replaces what a user replaces, and creates the objects in a namespace. Returns the deployment. */
 export async function createService(
   kubeConfig: KubeConfig,
   namespace: string,
-  { image, databaseUrl, token, config }: Replacements,
+  { image, databaseUrl, token, config, replicas }: Replacements,
 ): Promise<V1Deployment> {
   const manifest = readServiceManifest();
   const { secret, configMap, deployment } = manifest;
@@ -78,6 +80,7 @@ export async function createService(
   // JSON is YAML.
   configMap.data = { 'config.yaml': JSON.stringify(config(configOf(manifest))) };
   deployment.spec!.template.spec!.containers[0]!.image = image;
+  if (replicas !== undefined) deployment.spec!.replicas = replicas;
   const api = KubernetesObjectApi.makeApiClient(kubeConfig);
   for (const object of manifest.objects) {
     object.metadata!.namespace = namespace;

@@ -4,8 +4,10 @@ import { constants, copyFile, rm } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 
 import type { EmbeddedCluster, EmbeddedClusterOptions } from '../../../embedded/index.ts';
+import { codeOf, messageOf } from '../../error-facts.ts';
 import type { CliContext } from '../cli-context.ts';
-import { UsageError } from '../cli-error.ts';
+import { CliError, UsageError } from '../cli-error.ts';
+import { ExitCode } from '../exit-code.ts';
 import { withLocalErrors } from '../local-errors.ts';
 import { print } from '../output.ts';
 
@@ -66,14 +68,19 @@ async function copyOf(source: string, path: string): Promise<AsyncDisposable & {
   return { path, [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
-/** @throws UsageError if an option is invalid: they are those of the command */
+/**
+ * @throws UsageError if an option is invalid: they are those of the command
+ * @throws CliError if the port is in use, or if the folder cannot be written
+ */
 async function start(options: EmbeddedClusterOptions): Promise<EmbeddedCluster> {
   const { EmbeddedCluster } = await import('../../../embedded/index.ts');
   try {
-    return await EmbeddedCluster.start(options);
+    return await withLocalErrors(() => EmbeddedCluster.start(options));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'KW_ERR_EMBEDDED_INVALID_OPTION')
-      throw new UsageError(error.message);
+    const code = codeOf(error instanceof CliError ? error.cause : error);
+    if (code === 'KW_ERR_EMBEDDED_INVALID_OPTION') throw new UsageError(messageOf(error));
+    if (code === 'EADDRINUSE')
+      throw new CliError(`--port: port ${options.port} is in use`, ExitCode.Temporary, { cause: error });
     throw error;
   }
 }

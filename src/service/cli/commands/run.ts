@@ -35,9 +35,10 @@ export function runCommand(context: CliContext, setExitCode: SetExitCode): Comma
     .option('--embedded', 'Use an embedded cluster, which needs no configuration; it has no images.')
     .addHelpText('after', help);
   return configurable(command).action(async (image: string, argv: readonly string[], options: RunOptions) => {
-    const [{ planRun }, { runOnce }, { withLocalErrors }] = await Promise.all([
+    const [{ planRun }, { runOnce }, { expectCluster }, { withLocalErrors }] = await Promise.all([
       import('../run/run-plan.ts'),
       import('../run/run-once.ts'),
+      import('../run/expect-cluster.ts'),
       import('../local-errors.ts'),
     ]);
     const { input = [], output = [], env = [] } = options;
@@ -46,7 +47,11 @@ export function runCommand(context: CliContext, setExitCode: SetExitCode): Comma
     const use = async (worker: Parameters<typeof runOnce>[0]): Promise<void> =>
       setExitCode(await runOnce(worker, plan, { stdin, tty, force, isQuiet }, context));
     await withLocalErrors(async () => {
-      if (embedded !== true) return await withWorker(command, context, use);
+      if (embedded !== true)
+        return await withWorker(command, context, async (worker) => {
+          await expectCluster(worker, context.signal);
+          await use(worker);
+        });
       const { withEmbeddedWorker } = await import('../run/embedded-worker.ts');
       await withEmbeddedWorker(context.signal, use);
     });

@@ -94,12 +94,7 @@ describe('a local target of the command line', () => {
   });
 
   it('is as it was when the disk is full', async function () {
-    const limited = await LimitedFolder.mount('size=1m');
-    if (limited === undefined) {
-      console.log('      skipped: this machine does not permit a mount');
-      this.skip();
-    }
-    await using _limited = limited;
+    await using limited = await LimitedFolder.mountFor(this, 'size=1m');
     const archive = await tarOf({ './big': Buffer.alloc(2_000_000) });
     const error = await rejection(unpackTo(join(limited.folder, 'out'), from(archive), keep));
     expect(error).to.include({ code: 'ENOSPC' });
