@@ -7,6 +7,9 @@ import { ExitCode } from './cli/exit-code.ts';
 /** The lowest version of Node that the package supports, as in `engines` of `package.json`. */
 const lowestNode: readonly [major: number, minor: number] = [22, 19];
 
+/** An interrupted process waits for connections that libraries have not closed for this time only. */
+const lingerMs = 1_000;
+
 function isSupported(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > lowestNode[0] || (major === lowestNode[0] && minor >= lowestNode[1]);
@@ -26,13 +29,15 @@ async function main(): Promise<number> {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   // Imported after the handlers are installed, and after the check of Node's version.
   const { runCli } = await import('./cli/run-cli.ts');
-  return runCli(process.argv.slice(2), {
+  const exitCode = await runCli(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
     signal: interrupt.signal,
   });
+  if (interrupt.signal.aborted) setTimeout(() => process.exit(), lingerMs).unref();
+  return exitCode;
 }
 
 process.exitCode = await main();

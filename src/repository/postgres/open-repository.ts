@@ -61,11 +61,7 @@ export async function openRepository(database: Database, options: OpenRepository
   try {
     if (migrate !== 'unchecked') await (migrate ? migrator.migrate({ signal }) : migrator.check({ signal }));
   } catch (error) {
-    const closed = connection.close();
-    // After an abort, the caller does not wait for a statement that still runs.
-    if (signal?.aborted === true)
-      closed.catch((failure: unknown) => logger.warn('a database pool did not close', { error: String(failure) }));
-    else await closed;
+    await closeAfter(connection, { signal, logger });
     throw error;
   }
   return new PostgresRepository(connection, { runner, migrator }, statementsOf(connection.db, schema));
@@ -91,8 +87,18 @@ export async function migrateSchema(database: Database, options: MigrateSchemaOp
     const migrator = new SchemaMigrator({ db: connection.db, runner, schema, logger });
     return await (check ? migrator.missing({ signal }) : migrator.migrate({ signal }));
   } finally {
-    await connection.close();
+    await closeAfter(connection, { signal, logger });
   }
+}
+
+/** Closes a connection. After an abort, the caller does not wait for a statement that still runs. */
+async function closeAfter(
+  connection: Connection,
+  { signal, logger }: Pick<OpenRepositoryOptions, 'signal' | 'logger'>,
+): Promise<void> {
+  const closed = connection.close();
+  if (signal?.aborted !== true) return await closed;
+  closed.catch((failure: unknown) => logger.warn('a database pool did not close', { error: String(failure) }));
 }
 
 class PostgresRepository implements Repository {

@@ -20,7 +20,8 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
   cp: cpRow,
 
   logs: {
-    args: ({ handle }) => [handle, 'task'],
+    // Of stdout only.
+    args: ({ handle }) => [handle, 'task', '--since-bytes', '0,4'],
     refused: [[], ['h', '--since-bytes', '1x'], ['h', 'p', 'q']],
     withoutCluster: unavailable,
     withoutDatabase: unavailable,
@@ -80,7 +81,8 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
         0,
         true,
       ]);
-      const refused = await rig.run(['explain', 'image', 'UPPER']);
+      const rules = JSON.stringify([{ name: 'own', allow: ['registry.example/**'] }]);
+      const refused = await rig.run(['explain', 'image', 'other/image', '--images-policy-rules', rules]);
       expect([refused.exitCode, /^Permitted: +no:/m.test(refused.stdout)], refused.stdout).to.deep.equal([1, true]);
     },
   },

@@ -207,7 +207,7 @@ describe('packFolder', () => {
     const reading = packFolder(source, { signal: controller.signal })[Symbol.asyncIterator]();
     await reading.next();
     controller.abort(reason);
-    expect(await rejection(reading.next() as Promise<unknown>)).to.equal(reason);
+    expect(await rejection(reading.next())).to.equal(reason);
   });
 });
 

@@ -8,7 +8,7 @@ import { CommandRig } from '../../support/service/command-rig.ts';
 import { type PackedBin, packedBin } from '../../support/service/packed-bin.ts';
 
 describe('the packed program on the embedded cluster', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let cluster: EmbeddedCluster;
   let bin: PackedBin;
   let rig: CommandRig;
