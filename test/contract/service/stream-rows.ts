@@ -161,6 +161,7 @@ export const runRow: CommandRow = {
   withoutDatabase: 69,
   works: async (rig) => {
     const { home } = rig.world;
+    const pods = await rig.podNames();
     const tree = await makeTree(rig);
     const output = join(home, `${randomUUID()}.tar.gz`);
     const options = ['--input', `${tree}:in`, '--output', `out=${output}`];
@@ -172,8 +173,7 @@ export const runRow: CommandRow = {
     await stopped.waitFor('ready');
     stopped.kill('SIGINT');
     expect(await stopped.ended).to.include({ exitCode: 130, stdout: 'ready\nstopped\n' });
-    const { containers } = await rig.world.worker.listContainers({ ownerKind: 'cli-run' });
-    expect(containers).to.deep.equal([]);
+    expect(await rig.podNames()).to.deep.equal(pods);
     const none = { KW_WORKER_KUBECONFIG: '/none', KW_DATABASE_URL: 'postgres://x@127.0.0.1:1/x' };
     const embedded = ['run', '-q', '--embedded', '--input', `${tree}:/in`, 'any', '--', 'ls', '/in'];
     expect(await rig.run(embedded, none)).to.deep.equal({ exitCode: 0, stdout: 'deep\nlink\n', stderr: '' });

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+
 import type { ContainerOwner } from '../../../src/index.ts';
 import {
   type CliProgram,
@@ -73,6 +75,15 @@ export class CommandRig implements AsyncDisposable {
     const lists = Object.fromEntries(named.map(([list, entry]) => [list, [entry]]));
     await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'Config', 'current-context': 'x', ...lists }));
     return { KW_WORKER_KUBECONFIG: file };
+  }
+
+  /** Returns the names of all pods of the namespace. */
+  async podNames(): Promise<readonly string[]> {
+    const { KW_WORKER_KUBECONFIG: path = '', KW_WORKER_NAMESPACE: namespace = '' } = this.world.env;
+    const config = new KubeConfig();
+    config.loadFromFile(path);
+    const { items } = await config.makeApiClient(CoreV1Api).listNamespacedPod({ namespace });
+    return items.map(({ metadata }) => metadata?.name ?? '').sort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

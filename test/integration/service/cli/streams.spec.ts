@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import sinon from 'sinon';
 
+import { packFolder } from '../../../../src/index.ts';
 import type { CliContext } from '../../../../src/service/cli/cli-context.ts';
 import { copy, planCopy } from '../../../../src/service/cli/copy/copy.ts';
 import type { Copied } from '../../../../src/service/cli/copy/counted.ts';
@@ -56,6 +57,26 @@ describe('the streams of the command line', function () {
     expect(await cp(`volume:${volume.handle}`, join(home, 'copy'))).to.deep.equal(up);
     execFileSync('diff', ['-r', join(home, 'source'), join(home, 'copy')]);
     expect((await volume.status()).digest).to.equal(up.digest);
+  });
+
+  it('read a folder again if a file changes meanwhile', async () => {
+    const { volume } = await embedded.worker.createVolumeForArtifact('main');
+    const folder = join(home, 'changing');
+    await mkdir(folder);
+    await writeFile(join(folder, 'log'), Buffer.alloc(1_000_000, 'a'));
+    await utimes(join(folder, 'log'), 1, 1);
+    let reads = 0;
+    const open = async function* (): AsyncGenerator<Uint8Array> {
+      reads += 1;
+      const isFirst = reads === 1;
+      for await (const chunk of packFolder(folder)) {
+        yield chunk;
+        if (isFirst) await writeFile(join(folder, 'log'), Buffer.alloc(1_000_000, 'b'));
+      }
+    };
+    await volume.streamIn('', open);
+    expect(reads).to.equal(2);
+    expect(Buffer.from(await volume.readFile('log')).every((byte) => byte === 0x62)).to.equal(true);
   });
 
   it('run a command with an input and an output, and leave no container', async () => {
