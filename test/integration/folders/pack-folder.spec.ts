@@ -196,7 +196,7 @@ describe('packFolder', () => {
       ['a', { skipped: true }, 'skipped'],
       ['a', { signal: true }, 'signal'],
     ] as const)
-      expect(() => packFolder(path as string, options as object))
+      expect(() => packFolder(path as string, options))
         .to.throw()
         .that.includes({ code: 'KW_ERR_INVALID_SPEC', field });
   });
