@@ -48,6 +48,10 @@ export class FakeArchiveRepository implements ArchiveRepository {
     'FakeArchiveRepository.touch',
     async () => {},
   );
+  readonly findContent: StubOf<ArchiveRepository['findContent']> = stubOf<ArchiveRepository['findContent']>(
+    'FakeArchiveRepository.findContent',
+    async () => {},
+  );
   readonly lookup: StubOf<ArchiveRepository['lookup']> = stubOf<ArchiveRepository['lookup']>(
     'FakeArchiveRepository.lookup',
     async () => [],

@@ -179,6 +179,7 @@ export type {
   ArchiveReference,
   ContainerRecord,
   ProcessResultRecord,
+  RawContent,
   VolumeRecord,
 } from './repository/records.ts';
 export type { NewReservation, ReservationKey, ReservationRepository } from './repository/reservation-repository.ts';

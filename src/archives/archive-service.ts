@@ -1,4 +1,4 @@
-import type { ArchiveReference } from '../repository/records.ts';
+import type { ArchiveReference, RawContent } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ArchiveStore } from '../stores/archive-store.ts';
 import type { CopyOptions, ReceivedArchive, SentArchive, StoreLocation } from '../stores/artifact-store.ts';
@@ -10,6 +10,12 @@ export interface PodVolume {
   readonly location: StoreLocation;
   /** The archive that the volume has now. */
   readonly archive: ArchiveReference | undefined;
+  /**
+   * What the volume has received as a whole, such as an input. It may have changed since.
+   *
+   * @defaultValue unknown
+   */
+  readonly received?: RawContent | undefined;
 }
 
 export interface SaveOptions extends AbortOptions {
@@ -63,7 +69,8 @@ export interface ArchiveService {
   store(name: string): ArchiveStore;
   /**
    * Saves the content of a volume in a pod to a store, and makes it the content of the volume. A
-   * volume whose content equals its archive, or one of `candidates`, moves no bytes.
+   * volume whose content equals its archive, one of `candidates`, or what it has received if the store
+   * has an archive of that, moves no bytes.
    */
   save(
     volume: PodVolume,

@@ -26,7 +26,7 @@ import { LeasedWriter, type LeasedWriterComponents } from './leased-writer.ts';
 import { beginObserved, type ObservedTransfer, observed } from './observed-transfer.ts';
 
 export interface ArchivesComponents extends LeasedWriterComponents {
-  readonly archives: LeasedWriterComponents['archives'] & Pick<ArchiveRepository, 'refer' | 'touch'>;
+  readonly archives: LeasedWriterComponents['archives'] & Pick<ArchiveRepository, 'refer' | 'touch' | 'findContent'>;
   readonly transfers: ArchiveTransfers;
   /** The archive stores, by name. */
   readonly stores: ReadonlyMap<string, ArchiveStore>;
@@ -65,10 +65,8 @@ export class Archives implements ArchiveService {
     options: SaveOptions & { readonly candidates?: readonly ArchiveReference[] | undefined },
   ): Promise<SavedVolume> {
     const store = this.store(storeName);
-    const known = [volume.archive, ...(options.candidates ?? [])].flatMap((archive) =>
-      archive?.store === storeName ? [archive] : [],
-    );
     const save = async (): Promise<SavedVolume> => {
+      const known = await this.#known(volume, storeName, options);
       const unchanged = await this.#findUnchanged(volume, known, options);
       if (unchanged !== undefined)
         return { archive: unchanged, isUnchanged: true, isContent: options.isDetached !== true };
@@ -128,6 +126,19 @@ export class Archives implements ArchiveService {
       ended(outcomeOf(error, transfer), 0);
       throw error;
     }
+  }
+
+  /** Returns the archives of the store that the content of the volume is likely to equal. */
+  async #known(
+    { archive, received }: PodVolume,
+    store: string,
+    { candidates = [], signal }: SaveOptions & { readonly candidates?: readonly ArchiveReference[] | undefined },
+  ): Promise<readonly ArchiveReference[]> {
+    const known = [archive, ...candidates].flatMap((each) => (each?.store === store ? [each] : []));
+    if (known.length > 0 || received === undefined) return known;
+    const { archives, workerName, retry: persist } = this.#components;
+    const same = await persist(() => archives.findContent(workerName, store, received, { signal }), { signal });
+    return same === undefined ? [] : [same];
   }
 
   /** Returns the known archive with the content of the volume, which the volume then refers to. */

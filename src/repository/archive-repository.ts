@@ -1,6 +1,6 @@
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ReapableArchive } from '../runtime/reap-plan.ts';
-import type { ArchiveContent, ArchiveReference, VolumeRecord } from './records.ts';
+import type { ArchiveContent, ArchiveReference, RawContent, VolumeRecord } from './records.ts';
 import type { NewArtifactVolume } from './volume-repository.ts';
 
 /**
@@ -166,6 +166,18 @@ export interface ArchiveRepository {
    * well.
    */
   touch(ids: readonly string[], options?: AbortOptions): Promise<void>;
+  /**
+   * Returns the archive of the worker in a store that is ready and has this content, of several the one
+   * that was used last. It may be deleted at any time: `refer` and `insertArtifact` find that out.
+   *
+   * @throws InvalidSpecError - of `digest` or `rawBytes`
+   */
+  findContent(
+    workerName: string,
+    store: string,
+    content: RawContent,
+    options?: AbortOptions,
+  ): Promise<ArchiveReference | undefined>;
   /** Returns those of at most 1,000 archives that exist, in any state and order. */
   lookup(ids: readonly string[], options?: AbortOptions): Promise<readonly ArchiveRecord[]>;
   /**

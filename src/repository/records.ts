@@ -39,15 +39,23 @@ export interface ContainerRecord {
 }
 
 /**
- * The content of an archive, as it was verified when the archive was written.
+ * A content as a raw archive. Two volumes with the same one have the same files.
  *
  * @public
  */
-export interface ArchiveContent {
+export interface RawContent {
   /** The size of the raw archive in bytes. */
   readonly rawBytes: number;
   /** SHA-256 of the raw archive, in hex. */
   readonly digest: string;
+}
+
+/**
+ * The content of an archive, as it was verified when the archive was written.
+ *
+ * @public
+ */
+export interface ArchiveContent extends RawContent {
   /** The number of bytes in the store. */
   readonly storedBytes: number;
   /** SHA-256 of the bytes in the store, in hex. */

@@ -10,6 +10,7 @@ import type { AbortOptions, Logger } from '../runtime/options.ts';
 import type { UnsavedOutput } from '../runtime/process.ts';
 import type { SaveOutputs } from '../stores/stores-options.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
+import { receivedOf } from './volumes/received-content.ts';
 
 /** Which outputs are saved, and where. */
 export interface OutputSaving {
@@ -117,8 +118,9 @@ export class OutputSaver {
     let candidates: readonly ArchiveReference[] = [];
     for (let tries = 1; current?.state === 'created' && tries <= maxTries; tries += 1) {
       const { location, archive } = current;
+      const received = receivedOf(current);
       const terms = { budgetMs, signal, retrying, candidates, claim: tries === 1 ? claim : undefined };
-      const saved = await archives.save({ handle, location, archive }, store, terms);
+      const saved = await archives.save({ handle, location, archive, received }, store, terms);
       if (saved.isContent) return;
       candidates = [saved.archive];
       current = await persist(() => volumes.lookup(workerName, handle, { signal }), { signal });

@@ -73,7 +73,7 @@ export class SealedContent implements VolumeContent {
   async take(from: VolumeContent, { signal, progress }: TakeOptions = {}): Promise<TakenContent | undefined> {
     const { archives, references, temporary, budgetMs } = this.#components;
     const { handle, store } = this.#volume;
-    const { archive, service, open } = await from.locate({ signal });
+    const { archive, service, open, received } = await from.locate({ signal });
     if (archive !== undefined && service === archives) {
       if (archive.store !== store) return undefined;
       // Not aborted by the signal: the statement may still take effect.
@@ -81,7 +81,7 @@ export class SealedContent implements VolumeContent {
       return (await temporary.retry(refer, { signal })) ? archive : undefined;
     }
     if (open?.store !== temporary.store) return undefined;
-    const volume = { handle, location: open.location, archive: undefined };
+    const volume = { handle, location: open.location, archive: undefined, received };
     const saved = await archives.save(volume, store, { signal, progress, budgetMs });
     return saved.isContent ? saved.archive : undefined;
   }

@@ -6,6 +6,7 @@ import type { StreamSource } from '../../runtime/volume.ts';
 import type { ReceivedArchive, SentArchive } from '../../stores/artifact-store.ts';
 import { readNewest } from './newest-content.ts';
 import { PodContent, type PodContentComponents } from './pod-content.ts';
+import { receivedOf } from './received-content.ts';
 import type { ContentPlace, FillOptions, TakenContent, TakeOptions, VolumeContent } from './volume-content.ts';
 
 export interface SnapshotContentComponents extends PodContentComponents {
@@ -67,7 +68,8 @@ export class SnapshotContent implements VolumeContent {
     const { workerName, handle } = this.#volume;
     const { open } = await this.#pod.locate();
     const record = await volumes.lookup(workerName, handle, options);
-    return { handle, archive: record?.archive, service: archives, open };
+    const received = record === undefined ? undefined : receivedOf(record);
+    return { handle, archive: record?.archive, service: archives, open, received };
   }
 
   async #load(archive: ArchiveReference, options: TakeOptions): Promise<TakenContent> {

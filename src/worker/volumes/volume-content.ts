@@ -1,4 +1,4 @@
-import type { ArchiveReference } from '../../repository/records.ts';
+import type { ArchiveReference, RawContent } from '../../repository/records.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { StreamSource } from '../../runtime/volume.ts';
 import type {
@@ -34,6 +34,8 @@ export interface ContentPlace {
   readonly service: unknown;
   /** The place in a store of places that may change. Without an archive it has the content. */
   readonly open: { readonly store: ArtifactStore; readonly location: StoreLocation } | undefined;
+  /** As `PodVolume.received`. */
+  readonly received?: RawContent | undefined;
 }
 
 /** What a volume has taken from another one. */

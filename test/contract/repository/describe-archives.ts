@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import type { NewArchive } from '../../../src/repository/archive-repository.ts';
+import type { RawContent } from '../../../src/repository/records.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { archiveOf, contentOf, idOf, insertReferring, makeReady, stateOf } from './archives-under-test.ts';
 import { artifactOf, insert, leaseOf, type RepositoryUnderTest, rejection } from './repository-under-test.ts';
@@ -153,6 +154,47 @@ export function describeArchives(world: RepositoryUnderTest): void {
     });
   });
 
+  describe('findContent', () => {
+    const find = async (changes: Partial<RawContent> = {}, worker = 'worker', store = 's3') =>
+      await world.second.archives.findContent(worker, store, { ...raw, ...changes });
+    const { rawBytes, digest } = contentOf(1);
+    const raw = { rawBytes, digest };
+
+    it('returns the archive of a store that has this content', async () => {
+      await makeReady(world.first, 1);
+      expect(await find()).to.deep.equal({ id, store: 's3', ...contentOf(1) });
+    });
+
+    it('finds no other digest, size, store or worker', async () => {
+      await makeReady(world.first, 1);
+      await world.first.workers.register('elsewhere');
+      const found = [
+        await find({ digest: 'c'.repeat(64) }),
+        await find({ rawBytes: 1_025 }),
+        await find({}, 'worker', 'pvc'),
+        await find({}, 'elsewhere'),
+      ];
+      expect(found).to.deep.equal([undefined, undefined, undefined, undefined]);
+    });
+
+    it('finds no archive that is being written or deleted', async () => {
+      await reach('creating');
+      expect(await find()).to.equal(undefined);
+      await world.first.archives.commit(id, 'me', contentOf(1), undefined);
+      await world.first.archives.evict('worker', 's3', 1);
+      expect(await stateOf(world.first, id)).to.equal('destroying');
+      expect(await find()).to.equal(undefined);
+    });
+
+    it('prefers the archive that was used last', async () => {
+      for (const number of [1, 2, 3]) await makeReady(world.first, number);
+      await world.query(
+        `update ${world.table('archives')} set last_used_at = now() - interval '1 hour' where id <> '${idOf(2)}'`,
+      );
+      expect((await find())?.id).to.equal(idOf(2));
+    });
+  });
+
   describe('a claim of archives', () => {
     const claimed = (number: number, holder: string, changes = {}) =>
       archiveOf(number, { claim: 'output', lease: leaseOf(holder), ...changes });
@@ -243,6 +285,8 @@ export function describeArchives(world: RepositoryUnderTest): void {
     const changed = (changes: object) => async () => await world.first.archives.begin({ ...archiveOf(1), ...changes });
     const committed = (changes: object) => async () =>
       await world.first.archives.commit(id, 'me', { ...contentOf(1), ...changes }, undefined);
+    const sought = (changes: object) => async () =>
+      await world.first.archives.findContent('worker', 's3', { ...contentOf(1), ...changes });
     const many = Array.from({ length: 1_001 }, (_, index) => idOf(index));
     it('is rejected with its field', async () => {
       for (const [field, run] of [
@@ -258,6 +302,8 @@ export function describeArchives(world: RepositoryUnderTest): void {
         ['lease.durationMs', changed({ lease: { holder: 'me', durationMs: Number.NaN } })],
         ['rawBytes', committed({ rawBytes: -1 })],
         ['storedBytes', committed({ storedBytes: 2 ** 53 })],
+        ['rawBytes', sought({ rawBytes: 0.5 })],
+        ['digest', sought({ digest: 'A'.repeat(64) })],
         ['digest', committed({ digest: 'sha256:a' })],
         ['storedDigest', committed({ storedDigest: 'A'.repeat(64) })],
         ['key', committed({ key: 'a key' })],

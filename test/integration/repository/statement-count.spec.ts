@@ -160,6 +160,7 @@ describe('Statements that a repository sends', function () {
       refer: async () => await archives.refer(first, { handle: 'sealed', replaces: first }),
       markUnsaved: async () => await archives.markUnsaved(['a', 'b']),
       touch: async () => await archives.touch([first, second]),
+      findContent: async () => await archives.findContent('worker', 's3', contentOf(1)),
       lookup: async () => await archives.lookup([first, second]),
       abandon: async () => await archives.abandon(second, 'me'),
       deleteAll: async () => await archives.deleteAll([first, second]),

@@ -39,7 +39,7 @@ describe('outputs on the embedded cluster', function () {
 
   const made = async (parts: Partial<ContainerSpec> = {}, by: KubernetesWorker = worker) => {
     const { container, mounts, ...more } = await makeContainer(by, image, { outputs: { out: 'out' }, ...parts });
-    return { ...more, container, out: mounts.find(({ name }) => name === 'out')!.volume };
+    return { ...more, mounts, container, out: mounts.find(({ name }) => name === 'out')!.volume };
   };
   const read = async (volume: Volume): Promise<string> => Buffer.from(await volume.readFile('file')).toString();
   const podOf = async (handle: string): Promise<string> =>
@@ -84,6 +84,40 @@ describe('outputs on the embedded cluster', function () {
     await sh(container, 'echo other > out/file');
     expect(store.archives.size).to.equal(2);
     expect(await read(out)).to.equal('other\n');
+  });
+
+  it('move no bytes if they are an input that the step leaves unchanged', async () => {
+    const get = await made();
+    await sh(get.container, 'mkdir out/d && echo v1 > out/file && ln -s ../file out/d/link');
+    const task = await made({ inputs: [{ artifact: get.out, path: 'out' }] });
+    await sh(task.container, 'cat out/file');
+    expect(store.archives.size).to.equal(1);
+    await world.setup.deletePod(await podOf(get.container.handle));
+    await world.setup.deletePod(await podOf(task.container.handle));
+    expect(await read(task.out)).to.equal('v1\n');
+    // The archive belongs to both outputs.
+    await worker.ownerFinished(get.owner);
+    await worker.reap();
+    expect(await read(task.out)).to.equal('v1\n');
+  });
+
+  it('are written if a step changes the input that they are', async () => {
+    const get = await made();
+    await sh(get.container, 'echo v1 > out/file');
+    const task = await made({ inputs: [{ artifact: get.out, path: 'out' }] });
+    await sh(task.container, 'echo v2 > out/file');
+    expect(store.archives.size).to.equal(2);
+    expect([await read(get.out), await read(task.out)]).to.deep.equal(['v1\n', 'v2\n']);
+  });
+
+  it('move no bytes if an artifact is made of an input that is unchanged', async () => {
+    const get = await made();
+    await sh(get.container, 'echo v1 > out/file');
+    const { mounts } = await made({ inputs: [{ artifact: get.out, path: 'in' }] });
+    const input = mounts.find(({ kind }) => kind === 'input')!.volume;
+    const { volume } = await worker.createArtifact(input, { store: 'memory' });
+    expect(store.archives.size).to.equal(1);
+    expect(await read(volume)).to.equal('v1\n');
   });
 
   it('delay the result until they are saved, while the store is unavailable', async () => {

@@ -7,7 +7,7 @@ import type {
   BegunArchive,
   NewArchive,
 } from '../../../src/repository/archive-repository.ts';
-import type { ArchiveContent, ArchiveReference } from '../../../src/repository/records.ts';
+import type { ArchiveContent, ArchiveReference, RawContent } from '../../../src/repository/records.ts';
 import type { Clock } from '../../../src/runtime/options.ts';
 
 interface Row extends NewArchive {
@@ -20,7 +20,11 @@ interface Row extends NewArchive {
 
 /** The archives of one worker, and the references of volumes, in memory. */
 export class MemoryArchiveRepository
-  implements Pick<ArchiveRepository, 'begin' | 'nextAttempt' | 'renewLease' | 'commit' | 'abandon' | 'refer' | 'touch'>
+  implements
+    Pick<
+      ArchiveRepository,
+      'begin' | 'nextAttempt' | 'renewLease' | 'commit' | 'abandon' | 'refer' | 'touch' | 'findContent'
+    >
 {
   readonly rows = new Map<string, Row>();
   /** The archive of each volume, by the volume's handle. */
@@ -93,6 +97,22 @@ export class MemoryArchiveRepository
 
   async touch(ids: readonly string[]): Promise<void> {
     this.touched.push(...ids);
+  }
+
+  async findContent(
+    workerName: string,
+    store: string,
+    { digest, rawBytes }: RawContent,
+  ): Promise<ArchiveReference | undefined> {
+    const found = [...this.rows.values()].find(
+      ({ reference, ...row }) =>
+        row.state === 'ready' &&
+        row.workerName === workerName &&
+        row.store === store &&
+        reference?.digest === digest &&
+        reference.rawBytes === rawBytes,
+    );
+    return found?.reference;
   }
 
   #refer(id: string, { handle, replaces }: ArchivedVolume): boolean {

@@ -117,6 +117,39 @@ describe('Archives', () => {
       expect(rows.volumes.get('v')).to.equal(archive.id);
     });
 
+    it('refers to an archive of what the volume has received, if the content is still that', async () => {
+      const { archive } = await archives.save({ ...volume(), handle: 'other' }, 'memory', { budgetMs });
+      const saved = await archives.save({ ...volume(), received: { rawBytes: 2048, digest } }, 'memory', { budgetMs });
+      expect(saved).to.deep.equal({ archive, isUnchanged: true, isContent: true });
+      sinon.assert.calledOnce(transfers.save);
+      expect(rows.volumes.get('v')).to.equal(archive.id);
+    });
+
+    it('writes what has changed since the volume has received it', async () => {
+      const { archive } = await archives.save({ ...volume(), handle: 'other' }, 'memory', { budgetMs });
+      pods.digestOf.resolves({ rawBytes: 2048, digest: 'f'.repeat(64) });
+      const saved = await archives.save({ ...volume(), received: { rawBytes: 2048, digest } }, 'memory', { budgetMs });
+      expect(saved.isUnchanged).to.equal(false);
+      expect(rows.volumes.get('v')).to.equal(saved.archive.id).and.not.equal(archive.id);
+    });
+
+    it('reads the volume only if the store has an archive of what the volume has received', async () => {
+      await archives.save({ ...volume(), received: { rawBytes: 2048, digest } }, 'memory', { budgetMs });
+      sinon.assert.notCalled(pods.digestOf);
+      sinon.assert.calledOnce(transfers.save);
+    });
+
+    it('writes the volume if the archive of what it has received is deleted meanwhile', async () => {
+      const { archive } = await archives.save({ ...volume(), handle: 'other' }, 'memory', { budgetMs });
+      pods.digestOf.callsFake(async () => {
+        rows.rows.get(archive.id)!.state = 'destroying';
+        return { rawBytes: 2048, digest };
+      });
+      const saved = await archives.save({ ...volume(), received: { rawBytes: 2048, digest } }, 'memory', { budgetMs });
+      expect(saved).to.deep.include({ isUnchanged: false, isContent: true });
+      expect(rows.volumes.get('v')).to.equal(saved.archive.id).and.not.equal(archive.id);
+    });
+
     it('writes the volume if its content has changed', async () => {
       const { archive } = await archives.save(volume(), 'memory', { budgetMs });
       pods.digestOf.resolves({ rawBytes: 2048, digest: 'f'.repeat(64) });

@@ -77,6 +77,13 @@ describe('OutputSaver', () => {
     sinon.assert.notCalled(markUnsaved);
   });
 
+  it('tells what an output at the path of an input has received', async () => {
+    const digest = 'd'.repeat(64);
+    containers.volumesOf.resolves([volumeOf('out', 'output', { digest, sizeBytes: 2048 }), volumeOf('log')]);
+    await saver().save(command, {});
+    expect(save.args.map(([{ received }]) => received)).to.deep.equal([{ digest, rawBytes: 2048 }, undefined]);
+  });
+
   it('saves them in parallel', async () => {
     save.returns(new Promise(() => {}));
     void saver().save(command, {});

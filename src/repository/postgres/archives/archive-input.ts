@@ -1,7 +1,7 @@
 import { InvalidSpecError } from '../../../errors/caller.ts';
 import type { ArchiveLease, NewArchive } from '../../archive-repository.ts';
 import { checkStorable, checkText } from '../../field-checks.ts';
-import type { ArchiveContent } from '../../records.ts';
+import type { ArchiveContent, RawContent } from '../../records.ts';
 import { checkCount, checkDuration } from '../input.ts';
 
 /** The most IDs or handles that one call names. */
@@ -31,10 +31,19 @@ export function checkLease({ holder, durationMs }: ArchiveLease): void {
 
 /** @throws InvalidSpecError */
 export function checkContent(content: ArchiveContent): void {
-  checkCount('rawBytes', content.rawBytes);
+  checkRawContent(content);
   checkCount('storedBytes', content.storedBytes);
-  for (const field of ['digest', 'storedDigest'] as const)
-    if (!sha256.test(content[field])) throw new InvalidSpecError(field, 'must be a SHA-256 in hex');
+  checkDigest('storedDigest', content.storedDigest);
+}
+
+/** @throws InvalidSpecError */
+export function checkRawContent({ rawBytes, digest }: RawContent): void {
+  checkCount('rawBytes', rawBytes);
+  checkDigest('digest', digest);
+}
+
+function checkDigest(field: string, digest: string): void {
+  if (!sha256.test(digest)) throw new InvalidSpecError(field, 'must be a SHA-256 in hex');
 }
 
 /**

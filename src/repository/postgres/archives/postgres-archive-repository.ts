@@ -11,7 +11,7 @@ import type {
   NewArchive,
 } from '../../archive-repository.ts';
 import { checkText } from '../../field-checks.ts';
-import type { ArchiveContent, VolumeRecord } from '../../records.ts';
+import type { ArchiveContent, ArchiveReference, RawContent, VolumeRecord } from '../../records.ts';
 import type { NewArtifactVolume } from '../../volume-repository.ts';
 import { checkCount, checkDuration, checkLimit } from '../input.ts';
 import { checkArtifact } from '../insert-artifact.ts';
@@ -25,8 +25,10 @@ import {
   checkLease,
   checkNames,
   checkNewArchive,
+  checkRawContent,
   possibleIds,
 } from './archive-input.ts';
+import { selectArchiveOf } from './archive-of-content.ts';
 import { toArchive } from './archive-rows.ts';
 import { abandonArchive, beginArchive, beginNextAttempt, extendArchiveLease } from './begin-archive.ts';
 import { deleteAllArchives, moveDueArchives, selectDestroyableArchives } from './destroyable-archives.ts';
@@ -133,6 +135,19 @@ export class PostgresArchiveRepository implements ArchiveRepository {
   async touch(ids: readonly string[], options: AbortOptions = {}): Promise<void> {
     const possible = possibleIds(ids);
     if (possible.length > 0) await this.#runner.rows(touchArchives(this.#statements, possible), options);
+  }
+
+  async findContent(
+    workerName: string,
+    store: string,
+    content: RawContent,
+    options: AbortOptions = {},
+  ): Promise<ArchiveReference | undefined> {
+    checkText('workerName', workerName, 253);
+    checkText('store', store, 253);
+    checkRawContent(content);
+    const found = await this.#runner.first(selectArchiveOf(this.#statements, workerName, store, content), options);
+    return found === undefined ? undefined : toArchive(parse(found.row)).reference;
   }
 
   async lookup(ids: readonly string[], options: AbortOptions = {}): Promise<readonly ArchiveRecord[]> {

@@ -17,6 +17,7 @@ import { reservations } from './0014-reservations.ts';
 import { migrationChecksums } from './0015-migration-checksums.ts';
 import { archives } from './0016-archives.ts';
 import { volumeLists } from './0017-volume-lists.ts';
+import { archivesByDigest } from './0018-archives-by-digest.ts';
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
@@ -40,4 +41,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0015-migration-checksums': { up: migrationChecksums },
   '0016-archives': { up: archives },
   '0017-volume-lists': { up: volumeLists },
+  '0018-archives-by-digest': { up: archivesByDigest },
 };
