@@ -58,6 +58,7 @@ export {
 } from './errors/process.ts';
 export {
   ContainerDisappearedError,
+  CreationLapsedError,
   IllegalTransitionError,
   LeaseLostError,
   MigrationChangedError,
@@ -96,7 +97,7 @@ export {
   VolumeDamagedError,
   VolumeIoError,
 } from './errors/transfer.ts';
-export { WorkerNotRunningError } from './errors/worker.ts';
+export { WorkerNotFoundError, WorkerNotRunningError } from './errors/worker.ts';
 export type { ExecEndpoint, ExecTls } from './exec/exec-endpoint.ts';
 export type { ExecProtocol } from './exec/protocol-order.ts';
 export { packFolder } from './folders/pack-folder.ts';

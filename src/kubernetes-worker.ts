@@ -6,6 +6,7 @@ import { checkedImages } from './check-worker-options.ts';
 import { checkWorker } from './checks/check-worker.ts';
 import { probeWorker } from './checks/probe-worker.ts';
 import { Reaper } from './controllers/reaper.ts';
+import { WorkerNotFoundError } from './errors/worker.ts';
 import { EventHub } from './events/event-hub.ts';
 import { MessageBuffers } from './exec/message-buffers.ts';
 import { execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
@@ -85,6 +86,7 @@ export class KubernetesWorker extends PodWorker {
    * @throws InvalidSpecError if an option is invalid; the error names the field
    * @throws RepositoryUnavailableError if the database does not answer
    * @throws SchemaTooNewError if a newer version of the library has migrated the database
+   * @throws WorkerNotFoundError if the database has no worker of the name, with `register: false`
    */
   static async open(options: KubernetesWorkerOptions): Promise<KubernetesWorker> {
     const { cluster, images } = await readOptions(options);
@@ -93,7 +95,7 @@ export class KubernetesWorker extends PodWorker {
     const { openRepository } = await import('./repository/postgres/open-repository.ts');
     const repository = await openRepository(options.database, { migrate, logger, signal });
     try {
-      const { installationId } = await repository.workers.register(options.name, { signal });
+      const installationId = await installationOf(options, repository);
       return compose(options, { cluster, repository, installationId, images });
     } catch (error) {
       await repository.close();
@@ -132,6 +134,20 @@ export class KubernetesWorker extends PodWorker {
     await using worker = compose(examined, { ...foundations, installationId: installationId ?? randomUUID() });
     return await worker.check(checking);
   }
+}
+
+/**
+ * Registers the worker's name, or requires that it is registered. Returns the ID of the installation.
+ *
+ * @throws WorkerNotFoundError
+ */
+async function installationOf(
+  { name, register = true, signal }: KubernetesWorkerOptions,
+  repository: Repository,
+): Promise<string> {
+  if (register) return (await repository.workers.register(name, { signal })).installationId;
+  if ((await repository.workerStates.find(name, { signal })) === undefined) throw new WorkerNotFoundError(name);
+  return await repository.installationId({ signal });
 }
 
 /** Opens the database whatever its schema is. */

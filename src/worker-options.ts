@@ -39,6 +39,13 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   /** Whether to migrate the database's schema to this version. @defaultValue true */
   readonly migrate?: boolean | undefined;
   /**
+   * Whether to register the name if the database has no worker of it. `false` suits tools that only
+   * look at a worker: a mistyped name rejects with `WorkerNotFoundError` and leaves no row.
+   *
+   * @defaultValue true
+   */
+  readonly register?: boolean | undefined;
+  /**
    * The image of pods that only hold a volume or probe the network. No program of the image runs.
    *
    * @defaultValue `registry.k8s.io/pause:3.10`

@@ -45,6 +45,7 @@ import type {
 } from './process.ts';
 import type {
   ContainerDisappearedError,
+  CreationLapsedError,
   IllegalTransitionError,
   LeaseLostError,
   MigrationChangedError,
@@ -80,7 +81,7 @@ import type {
   VolumeDamagedError,
   VolumeIoError,
 } from './transfer.ts';
-import type { WorkerNotRunningError } from './worker.ts';
+import type { WorkerNotFoundError, WorkerNotRunningError } from './worker.ts';
 
 /**
  * Every error of the library. A `switch` on `code` can be exhaustive and narrows to the class.
@@ -102,6 +103,7 @@ export type AnyKubernetesWorkerError =
   | ContainerDisappearedError
   | ContainerSpecChangedError
   | CorruptArchiveError
+  | CreationLapsedError
   | CredentialsUnavailableError
   | DigestMismatchError
   | DiskFullError
@@ -156,6 +158,7 @@ export type AnyKubernetesWorkerError =
   | VolumeDisappearedError
   | VolumeIoError
   | VolumeNotFoundError
+  | WorkerNotFoundError
   | WorkerNotRunningError
   | WorkingDirectoryError;
 

@@ -26,6 +26,33 @@ export class ContainerDisappearedError extends KubernetesWorkerError {
 }
 
 /**
+ * Thrown by `Worker.findOrCreateContainer` if its host was suspended for more than twice as long as
+ * the lease of a creation lasts, and the container that it was creating was deleted meanwhile:
+ * usually by the reaper, or because its owner has finished. No command has run in it. Another call
+ * creates another container: make it if the owner still wants one.
+ *
+ * @public
+ */
+export class CreationLapsedError extends KubernetesWorkerError {
+  /** The stable code of this class. */
+  override readonly code = 'KW_ERR_CREATION_LAPSED';
+  /** The handle of the container. */
+  readonly handle: string;
+  /** The name of the worker. */
+  readonly workerName: string;
+
+  constructor(handle: string, workerName: string, options?: ErrorOptions) {
+    super(
+      `the creation of container ${handle} of worker ${workerName} lapsed: its host did not renew the lease, and the container was deleted before any command ran`,
+      true,
+      options,
+    );
+    this.handle = handle;
+    this.workerName = workerName;
+  }
+}
+
+/**
  * Thrown if the pod or the row of an existing volume no longer exists.
  *
  * @public

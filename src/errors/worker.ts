@@ -8,6 +8,25 @@ const causes = {
 } as const;
 
 /**
+ * Thrown by `KubernetesWorker.open` with `register: false` if the database has no worker of the name.
+ *
+ * @public
+ */
+export class WorkerNotFoundError extends KubernetesWorkerError {
+  /** The stable code of this class. */
+  override readonly code = 'KW_ERR_WORKER_NOT_FOUND';
+  /** The option that has the name. */
+  readonly field = 'name';
+  /** The name. */
+  readonly workerName: string;
+
+  constructor(workerName: string, options?: ErrorOptions) {
+    super(`name: the database has no worker ${JSON.stringify(workerName)}`, false, options);
+    this.workerName = workerName;
+  }
+}
+
+/**
  * Thrown if a worker does not accept new containers and artifact volumes, or no longer exists.
  * Nothing was created.
  *

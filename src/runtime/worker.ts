@@ -225,6 +225,8 @@ export interface Worker
    * @throws QuotaExceededError, AdmissionDeniedError or ForbiddenError if the API server refuses
    * the pod
    * @throws ConflictError if another pod has the name `ContainerSpec.podName`
+   * @throws CreationLapsedError if this host was suspended for so long that the container it was
+   * creating has been deleted; call again if the owner still wants one
    * @throws ContainerDisappearedError if the container was complete and its pod no longer exists.
    * `lookupContainer` with the error's `handle` returns what the database still holds.
    */

@@ -95,6 +95,7 @@ export const workerOptions: v.GenericSchema = v.object({
   namespace: optionalText,
   database: textOrObject('a URL, a pool with connect(), or a PGlite instance'),
   migrate: optionalBoolean,
+  register: optionalBoolean,
   volumeImage: optionalText,
   images: v.optional(images),
   architecture,

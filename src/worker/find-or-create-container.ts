@@ -1,5 +1,5 @@
 import { ContainerSpecChangedError } from '../errors/owner.ts';
-import { ContainerDisappearedError, LeaseLostError } from '../errors/repository.ts';
+import { ContainerDisappearedError, CreationLapsedError, LeaseLostError } from '../errors/repository.ts';
 import type { StepImages } from '../images/step-images.ts';
 import { abortable } from '../internal/abort.ts';
 import { keepLease } from '../internal/lease-keeper.ts';
@@ -45,8 +45,9 @@ export async function findOrCreateContainer(
     for (const listener of listeners) listener(event);
   };
   let progress: StartProgress | undefined;
+  let hasLapsed = false;
   for (let awaitedHandle: string | undefined; ; ) {
-    if (awaitedHandle !== undefined) await requireNotFinished(awaitedHandle, components, { signal });
+    if (awaitedHandle !== undefined) await requireNotFinished(awaitedHandle, components, { hasLapsed, signal });
     const found = await find(requested, components, { signal });
     const { container } = found;
     const { podName } = container;
@@ -66,7 +67,8 @@ export async function findOrCreateContainer(
     }
     if (found.leased) {
       const outcome = await create({ ...found, progress }, requested, components, { signal });
-      if (outcome !== undefined) return outcome;
+      if (outcome !== 'overtaken' && outcome !== 'lapsed') return outcome;
+      hasLapsed = outcome === 'lapsed';
       progress = undefined;
     } else {
       if (awaitedHandle !== container.handle)
@@ -181,16 +183,18 @@ async function release(
 
 /**
  * Throws if the owner has finished in the meantime: no later call would mark a new container's
- * owner as finished.
+ * owner as finished. After this call's lease has lapsed, the reaper may have ended the container as
+ * well, and only the caller knows whether the owner has finished.
  */
 async function requireNotFinished(
   handle: string,
   { containers, workerName }: ContainerCreationComponents,
-  options: AbortOptions,
+  { hasLapsed, signal }: AbortOptions & { readonly hasLapsed: boolean },
 ): Promise<void> {
-  const record = await containers.lookup(workerName, handle, options);
-  if (record === undefined || record.state === 'destroying' || record.state === 'kept')
-    throw new ContainerDisappearedError(handle, workerName);
+  const record = await containers.lookup(workerName, handle, { signal });
+  if (record?.state === 'kept') throw new ContainerDisappearedError(handle, workerName);
+  if (record !== undefined && record.state !== 'destroying') return;
+  throw hasLapsed ? new CreationLapsedError(handle, workerName) : new ContainerDisappearedError(handle, workerName);
 }
 
 /**
@@ -246,19 +250,28 @@ function newContainer(
 }
 
 /**
- * Completes the container under the lease. Returns `undefined` if another holder continues or has
- * completed the work.
+ * Completes the container under the lease. Returns `overtaken` if another holder continues or has
+ * completed the work, and `lapsed` if the lease was renewed so long ago that the reaper may also have
+ * ended the container.
  */
 async function create(
   found: Creation,
   requested: ResolvableRequest,
   components: ContainerCreationComponents,
   { signal }: AbortOptions,
-): Promise<ContainerOutcome | undefined> {
-  const { containers, clock, leaseMs, emit } = components;
+): Promise<ContainerOutcome | 'overtaken' | 'lapsed'> {
+  const { containers, clock, leaseMs, emit, workerName } = components;
   const { container, lease, requestedAt, progress, generation } = found;
   const { handle } = container;
-  const renew = (renewal: AbortSignal): Promise<boolean> => containers.renewLease(handle, lease, { signal: renewal });
+  let renewedAt = requestedAt;
+  const renew = async (renewal: AbortSignal): Promise<boolean> => {
+    const since = clock.now();
+    const isHeld = await containers.renewLease(handle, lease, { signal: renewal });
+    if (isHeld) renewedAt = since;
+    return isHeld;
+  };
+  // The reaper leaves the container alone for as long again as the lease lasts.
+  const mayBeReaped = (): boolean => clock.now() - renewedAt > 2 * leaseMs;
   if (generation > 1) emit({ kind: 'container-taken-over', ...eventFacts(container) });
   const lost = (): Error => new LeaseLostError(handle);
   const terms = { lost, renew, everyMs: leaseMs / 3, durationMs: leaseMs, requestedAt, clock, signal };
@@ -269,9 +282,11 @@ async function create(
   } catch (error) {
     await release(found, components);
     signal?.throwIfAborted();
+    if (error instanceof ContainerDisappearedError && mayBeReaped())
+      throw new CreationLapsedError(handle, workerName, { cause: error });
     if (!isOvertaken(error)) throw error;
     emit({ kind: 'lease-lost', ...eventFacts(container) });
-    return undefined;
+    return mayBeReaped() ? 'lapsed' : 'overtaken';
   } finally {
     progress.end();
   }

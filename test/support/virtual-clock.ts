@@ -12,7 +12,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** A clock that only `advance` moves. */
+/** A clock that only `advance` and `jump` move. */
 export class VirtualClock implements Clock {
   #now: number;
   #sleepers: Sleeper[] = [];
@@ -47,6 +47,11 @@ export class VirtualClock implements Clock {
       signal?.addEventListener('abort', stop, { once: true });
       this.#sleepers.push(sleeper);
     });
+  }
+
+  /** Moves the time while the program is suspended: sleeps that are over resolve at the next `advance`. */
+  jump(ms: number): void {
+    this.#now += ms;
   }
 
   /**

@@ -10,6 +10,8 @@ const adviceByCode: Readonly<Record<string, string>> = {
     'check that the database of KW_DATABASE_URL or --database-url is running and reachable, then try again',
   KW_ERR_SCHEMA_TOO_NEW: 'use the version of the program that has migrated the database, or a newer one',
   KW_ERR_UNAUTHORIZED: 'renew the credentials of the kubeconfig',
+  KW_ERR_WORKER_NOT_FOUND:
+    'correct --worker-name, KW_WORKER_NAME or worker.name; `serve` and `run` register a name that is new',
 };
 
 /** Returns what an operator can do after an error of the library that has this code. */

@@ -389,6 +389,13 @@ export const errorReferences: readonly ErrorReference[] = [
     fields: ['handle', 'workerName'],
   },
   {
+    code: 'KW_ERR_CREATION_LAPSED',
+    className: 'CreationLapsedError',
+    when: 'The host was suspended for more than twice as long as the lease of a creation lasts, and the container that it was creating was deleted meanwhile: by the reaper, or because its owner has finished. No command has run in it. Another call creates another container: make it if the owner still wants one.',
+    retryable: 'yes',
+    fields: ['handle', 'workerName'],
+  },
+  {
     code: 'KW_ERR_ILLEGAL_TRANSITION',
     className: 'IllegalTransitionError',
     when: 'A row is not in a state from which the move is legal, because another caller has moved it.',
@@ -485,6 +492,13 @@ export const errorReferences: readonly ErrorReference[] = [
     when: 'No volume of this handle ever existed.',
     retryable: 'no',
     fields: ['handle'],
+  },
+  {
+    code: 'KW_ERR_WORKER_NOT_FOUND',
+    className: 'WorkerNotFoundError',
+    when: 'The worker was opened with `register: false`, and the database has no worker of this name. Compare the name with those of `Worker.listWorkers`.',
+    retryable: 'no',
+    fields: ['field', 'workerName'],
   },
   {
     code: 'KW_ERR_WORKER_NOT_RUNNING',

@@ -11,7 +11,11 @@ interface LibraryError extends Error {
 }
 
 /** Errors that a wrong configuration of the program or of the database causes. */
-const configurationCodes: readonly string[] = ['KW_ERR_SCHEMA_TOO_NEW', 'KW_ERR_MIGRATION_CHANGED'];
+const configurationCodes: readonly string[] = [
+  'KW_ERR_SCHEMA_TOO_NEW',
+  'KW_ERR_MIGRATION_CHANGED',
+  'KW_ERR_WORKER_NOT_FOUND',
+];
 
 /** Errors without which the command might have begun its work. */
 const unavailableCodes: readonly string[] = [

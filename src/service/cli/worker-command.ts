@@ -52,6 +52,8 @@ export function sourcesOf(command: Command, { env }: CliContext): ConfigSources 
 export interface WithWorkerOptions {
   /** Whether to migrate the database first. @defaultValue false */
   readonly migrate?: boolean | undefined;
+  /** Whether to register the worker's name if the database does not have it. @defaultValue false */
+  readonly register?: boolean | undefined;
 }
 
 /**
@@ -60,21 +62,22 @@ export interface WithWorkerOptions {
  * @throws ConfigError if the configuration is invalid
  * @throws CliError if the database lacks a migration, or if the library refuses an option
  * @throws RepositoryUnavailableError if the database does not answer
+ * @throws WorkerNotFoundError if the database has no worker of the configured name
  */
 export async function withWorker<T>(
   command: Command,
   context: CliContext,
   use: (worker: KubernetesWorker, config: ServiceConfig) => Promise<T>,
-  { migrate = false }: WithWorkerOptions = {},
+  { migrate = false, register = false }: WithWorkerOptions = {},
 ): Promise<T> {
   const { config } = await configOf(command, context);
-  await using worker = await openWorker(config, { migrate, signal: context.signal });
+  await using worker = await openWorker(config, { migrate, register, signal: context.signal });
   return await use(worker, config);
 }
 
 async function openWorker(
   config: ServiceConfig,
-  opening: Pick<KubernetesWorkerOptions, 'migrate' | 'signal'>,
+  opening: Pick<KubernetesWorkerOptions, 'migrate' | 'register' | 'signal'>,
 ): Promise<KubernetesWorker> {
   const { workerOptionsOf } = await import('../config/worker-options.ts');
   const { KubernetesWorker } = await import('../../index.ts');

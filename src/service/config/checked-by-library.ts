@@ -2,7 +2,7 @@ import type { KubernetesWorkerOptions } from '../../index.ts';
 import { ConfigError } from './config-error.ts';
 
 /** The options that are not keys of the configuration: objects and functions of the program, and its role. */
-type NotConfigured = 'signal' | 'mask' | 'logger' | 'clock' | 'leaderElection';
+type NotConfigured = 'signal' | 'mask' | 'logger' | 'clock' | 'leaderElection' | 'register';
 
 /** The key, or the section, of each option that is configuration. */
 export const optionKeys: Readonly<Record<Exclude<keyof KubernetesWorkerOptions, NotConfigured>, string>> = {

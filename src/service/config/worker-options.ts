@@ -17,7 +17,10 @@ import type { S3Section } from './sections/stores.ts';
 
 /** What the options have beside the configuration. */
 export interface WorkerExtras
-  extends Pick<KubernetesWorkerOptions, 'signal' | 'mask' | 'logger' | 'clock' | 'kubeConfig' | 'migrate'> {
+  extends Pick<
+    KubernetesWorkerOptions,
+    'signal' | 'mask' | 'logger' | 'clock' | 'kubeConfig' | 'migrate' | 'register'
+  > {
   /** Used instead of the database of the configuration. */
   readonly database?: Database | undefined;
   /** Whether the worker sends heartbeats and reaps by itself. @defaultValue false */

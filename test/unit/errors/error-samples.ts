@@ -40,6 +40,7 @@ export const samples: {
   KW_ERR_CONFLICT: [new library.ConflictError(call, 'pods "kw-1" already exists')],
   KW_ERR_CONTAINER_DISAPPEARED: [new library.ContainerDisappearedError('c-1', 'ci')],
   KW_ERR_CORRUPT_ARCHIVE: [new library.CorruptArchiveError(upload, 'the checksum of a header is wrong')],
+  KW_ERR_CREATION_LAPSED: [new library.CreationLapsedError('c-1', 'ci')],
   KW_ERR_CREDENTIALS_UNAVAILABLE: [true, false].map(
     (retryable) =>
       new library.CredentialsUnavailableError('plug-in aws', 'exit status 1', { retryable, stderr: 'no session' }),
@@ -147,6 +148,7 @@ export const samples: {
   KW_ERR_VOLUME_DISAPPEARED: [new library.VolumeDisappearedError('v-1', 'ci')],
   KW_ERR_VOLUME_IO: [new library.VolumeIoError(download, 'read: EIO')],
   KW_ERR_VOLUME_NOT_FOUND: [new library.VolumeNotFoundError('v-1')],
+  KW_ERR_WORKER_NOT_FOUND: [new library.WorkerNotFoundError('cl')],
   KW_ERR_WORKER_NOT_RUNNING: (['landing', 'landed', 'retiring', 'retired'] as const).map(
     (state) => new library.WorkerNotRunningError('ci', state),
   ),

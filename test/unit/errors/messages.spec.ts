@@ -34,6 +34,9 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_CORRUPT_ARCHIVE: [
     'upload to volume v-1 in pod kw-1 after 4096 bytes: the archive is corrupt: the checksum of a header is wrong',
   ],
+  KW_ERR_CREATION_LAPSED: [
+    'the creation of container c-1 of worker ci lapsed: its host did not renew the lease, and the container was deleted before any command ran',
+  ],
   KW_ERR_CREDENTIALS_UNAVAILABLE: ['cannot get credentials from plug-in aws: exit status 1'],
   KW_ERR_DIGEST_MISMATCH: [
     'download from volume v-1 in pod kw-1: the two ends have different bytes: the agent sent 4096 bytes, 4000 arrived',
@@ -148,6 +151,7 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
   KW_ERR_VOLUME_DISAPPEARED: ['volume v-1 of worker ci disappeared: its pod or its row no longer exists'],
   KW_ERR_VOLUME_IO: ['download from volume v-1 in pod kw-1: file system error: read: EIO'],
   KW_ERR_VOLUME_NOT_FOUND: ['volume v-1 not found'],
+  KW_ERR_WORKER_NOT_FOUND: ['name: the database has no worker "cl"'],
   KW_ERR_WORKER_NOT_RUNNING: [
     'worker ci is landing and accepts no new container or artifact volume: use another worker, or call resume()',
     'worker ci has landed and accepts no new container or artifact volume: use another worker, or call resume()',

@@ -1,10 +1,13 @@
 import { expect } from 'chai';
 import sinon from 'sinon';
 
-import { IllegalTransitionError, LeaseLostError } from '../../../src/errors/repository.ts';
-import { CreationRig, found, never } from '../../support/creation/creation-rig.ts';
+import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError } from '../../../src/errors/repository.ts';
+import { away, CreationRig, found, never } from '../../support/creation/creation-rig.ts';
 import { rejection } from '../../support/rejection.ts';
 import { settle } from '../../support/virtual-clock.ts';
+
+/** As that of the rig. */
+const leaseMs = 60_000;
 
 describe('findOrCreateContainer', () => {
   let containers: CreationRig['containers'];
@@ -65,6 +68,60 @@ describe('findOrCreateContainer', () => {
       const holders = containers.findOrInsert.args.map(([, , lease]) => lease.holder);
       expect(holders[0]).to.equal('id-1');
       expect(new Set(holders)).to.have.property('size', 2);
+    });
+  });
+
+  context('when its own lease has lapsed', () => {
+    /** Suspends the host for this long in the middle of an input, and lets the reaper delete the row. */
+    const suspended = async (ms: number, row: ReturnType<typeof found>['container'] | undefined) => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.renewLease.rejects(away());
+      containers.lookup.resolves(row);
+      takeFrom.callsFake((_artifact: unknown, options: { signal: AbortSignal }) => never(options.signal));
+      const creating = rejection(findOrCreate());
+      await settle();
+      clock.jump(ms);
+      await clock.advance(200);
+      return await creating;
+    };
+
+    for (const [what, row] of [
+      ['is being deleted', found('destroying', false).container],
+      ['has been deleted', undefined],
+    ] as const) {
+      it(`rejects with a retryable error if it lapsed twice and the container ${what}`, async () => {
+        expect(await suspended(2 * leaseMs + 1, row)).to.include({
+          code: 'KW_ERR_CREATION_LAPSED',
+          retryable: true,
+          handle: 'c-1',
+          workerName: 'w',
+        });
+        sinon.assert.calledOnce(containers.findOrInsert);
+      });
+    }
+
+    it('rejects as for a finished owner if the reaper cannot have deleted the container yet', async () => {
+      expect(await suspended(2 * leaseMs, undefined)).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
+    });
+
+    it('rejects as for a finished owner if the lease was renewed in time', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.renewLease.onCall(8).resolves(false).resolves(true);
+      takeFrom.callsFake((_artifact: unknown, options: { signal: AbortSignal }) => never(options.signal));
+      const creating = rejection(findOrCreate());
+      await settle();
+      await clock.advance(3 * leaseMs + 300);
+      expect(await creating).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED' });
+    });
+
+    it('rejects with a retryable error if a statement finds no row before the lapse is noticed', async () => {
+      containers.findOrInsert.resolves(found('creating', true));
+      containers.renewLease.callsFake(async () => await new Promise(() => {}));
+      containers.markCreated.callsFake(async () => {
+        clock.jump(2 * leaseMs + 1);
+        throw new ContainerDisappearedError('c-1', 'w');
+      });
+      expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_CREATION_LAPSED' });
     });
   });
 

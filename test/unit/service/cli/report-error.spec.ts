@@ -44,7 +44,9 @@ describe('the report of an error', () => {
   });
 
   it('exits with 78 for a database of another version', () => {
-    expect(new Set(exitCodesOf(['KW_ERR_SCHEMA_TOO_NEW', 'KW_ERR_MIGRATION_CHANGED']))).to.deep.equal(new Set([78]));
+    expect(
+      new Set(exitCodesOf(['KW_ERR_SCHEMA_TOO_NEW', 'KW_ERR_MIGRATION_CHANGED', 'KW_ERR_WORKER_NOT_FOUND'])),
+    ).to.deep.equal(new Set([78]));
   });
 
   it('exits with 75 for another error that is retryable, and with 1 for one that is not', () => {
