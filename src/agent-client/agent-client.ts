@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
-
 import { ClosedError } from '../errors/caller.ts';
 import type { ProcessFacts } from '../errors/process.ts';
 import { LeaseLostError } from '../errors/repository.ts';
 import type { TransferFacts } from '../errors/transfer.ts';
+import { openSource } from '../internal/open-source.ts';
 import { type Backoff, callBackoff } from '../retry/backoff.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { WindowSize } from '../runtime/process.ts';
@@ -338,7 +338,7 @@ export class AgentClient {
     const upload = async (opened: ReadOnceSource): Promise<UploadResult> =>
       await this.#transfers.upload(spec, new ByteFeed(opened, isProven), { signal, received });
     if (typeof source !== 'function') return await upload(source);
-    return await this.#transfers.repeat(async () => await upload(await source()), signal);
+    return await this.#transfers.repeat(async () => await upload(await openSource(source, signal)), signal);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { ArchiveService, WrittenVolume } from '../../archives/archive-service.ts';
 import { VolumeDisappearedError } from '../../errors/repository.ts';
 import { StoreUnavailableError, VolumeChangedError } from '../../errors/store.ts';
+import { openSource } from '../../internal/open-source.ts';
 import type { ArchiveRepository } from '../../repository/archive-repository.ts';
 import type { ArchiveReference, VolumeRecord } from '../../repository/records.ts';
 import type { VolumeRepository } from '../../repository/volume-repository.ts';
@@ -108,7 +109,7 @@ export class SealedContent implements VolumeContent {
     const { archives, clock, budgetMs } = this.#components;
     const { signal, expandedLimitBytes, isProven, progress } = options;
     const write = async (): Promise<WrittenVolume> => {
-      const archive = typeof source === 'function' ? await source() : source;
+      const archive = typeof source === 'function' ? await openSource(source, signal) : source;
       const volume = { handle: this.#volume.handle, archive: undefined };
       return await archives.write(volume, this.#volume.store, archive, {
         signal,

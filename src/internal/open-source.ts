@@ -1,0 +1,27 @@
+import { Readable } from 'node:stream';
+
+import type { ReadOnceSource } from '../runtime/volume.ts';
+import { abortable } from './abort.ts';
+
+/**
+ * Opens a source of the host. A host that does not notice the signal delays no caller: the call
+ * rejects with the reason of the signal, and what the source opens later is ended.
+ */
+export async function openSource<T extends ReadOnceSource>(
+  source: () => T | Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const opening = (async () => await source())();
+  try {
+    return await abortable(opening, signal);
+  } catch (error) {
+    opening.then(end, () => undefined);
+    throw error;
+  }
+}
+
+function end(source: ReadOnceSource): void {
+  if (!(source instanceof Readable)) return;
+  source.on('error', () => undefined);
+  source.destroy();
+}
