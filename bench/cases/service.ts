@@ -30,6 +30,7 @@ export const benchmark: Benchmark = {
     rate: { value: '1000', meaning: 'the number of requests a second' },
     seconds: { value: '30', meaning: 'for how many seconds they are sent' },
     builds: { value: '2', meaning: 'how many builds run at once meanwhile' },
+    peer: { value: '', meaning: "the path of another version's src/service/main.ts, to be measured in turn" },
     port: { value: '19393', meaning: 'the port of the status server; the next one is that of the metrics' },
   },
   open: async ({ setting }) => {
@@ -48,18 +49,14 @@ export const benchmark: Benchmark = {
       statusPort: number('port'),
       metricsPort: number('port') + 1,
     };
-    const start = (): Promise<ServeChild> => ServeChild.start(serveOptions);
+    const start = (program?: string): Promise<ServeChild> => ServeChild.start({ ...serveOptions, program });
+    const [rate, seconds, builds] = [number('rate'), number('seconds'), number('builds')];
+    const peer = setting('peer');
     const cases = [
       ...setting('containers')
         .split(',')
         .flatMap((count) => idleCases({ count: Number(count), idleSeconds: number('idle'), pool, start })),
-      ...loadCases({
-        rate: number('rate'),
-        seconds: number('seconds'),
-        builds: number('builds'),
-        worker,
-        start,
-      }),
+      ...loadCases({ rate, seconds, builds, worker, start, peer: peer === '' ? undefined : peer }),
     ];
     const kept = opened.keep();
     return { cases, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
@@ -109,39 +106,93 @@ interface LoadOptions {
   readonly seconds: number;
   readonly builds: number;
   readonly worker: KubernetesWorker;
-  readonly start: () => Promise<ServeChild>;
+  readonly start: (program?: string) => Promise<ServeChild>;
+  readonly peer: string | undefined;
 }
 
-function loadCases({ rate, seconds, builds, worker, start }: LoadOptions): readonly BenchCase[] {
-  const measured = once(async () => {
-    await using serve = await start();
-    await sleep(settleMs);
-    const before = await serve.residentMiB();
-    const ending = new AbortController();
-    const running = Array.from({ length: builds }, () => buildUntil(worker, ending.signal));
-    const { stdout } = await promisify(execFile)(process.execPath, [
-      load,
-      `${serve.url}/api/v1/status`,
-      String(rate),
-      String(seconds),
-    ]);
-    const grownMiB = (await serve.residentMiB()) - before;
-    ending.abort();
-    const counts = await Promise.all(running);
-    const figures = JSON.parse(stdout) as LoadFigures;
-    if (figures.failed > 0) throw new Error(`${String(figures.failed)} of ${String(figures.sent)} requests failed`);
-    return { ...figures, grownMiB, builds: counts.reduce((sum, count) => sum + count, 0) };
+/** What one run of the load measures. */
+interface LoadRun extends LoadFigures {
+  /** The processor time of the service, its own work included. */
+  readonly cpuMsPerRequest: number;
+  readonly longestStallMs: number;
+  readonly residentMiB: number;
+  /** From the first third on, when the heap has its size, to the end. */
+  readonly grownMiB: number;
+  readonly builds: number;
+}
+
+function loadCases({ peer, ...options }: LoadOptions): readonly BenchCase[] {
+  const what = `${String(options.rate)} requests a second for ${String(options.seconds)} s`;
+  const ours = new Runs(async () => await measureLoad(options));
+  const theirs = peer === undefined ? undefined : new Runs(async () => await measureLoad(options, peer));
+  const figure = (name: string, unit: string, of: keyof LoadRun, more: Partial<BenchCase> = {}): BenchCase => ({
+    ...caseOf({ name: `${what}: ${name}`, unit }, ours.reader(of)),
+    ...(theirs === undefined ? {} : { peer: theirs.reader(of) }),
+    ...more,
   });
-  const what = `${String(rate)} requests a second for ${String(seconds)} s`;
   return [
-    caseOf({ name: `${what}: p50`, unit: 'ms' }, async () => (await measured()).p50Ms),
-    caseOf({ name: `${what}: p99`, unit: 'ms', goal: 50 }, async () => (await measured()).p99Ms),
-    caseOf({ name: `${what}: growth of resident memory`, unit: 'MiB' }, async () => (await measured()).grownMiB),
-    {
-      ...caseOf({ name: `${what}: builds meanwhile`, unit: '' }, async () => (await measured()).builds),
-      better: 'higher',
-    },
+    figure('p50', 'ms', 'p50Ms'),
+    figure('p99', 'ms', 'p99Ms', { goal: 50 }),
+    figure("the sender's own delay, p99", 'ms', 'senderP99Ms'),
+    figure('longest stall of the event loop', 'ms', 'longestStallMs'),
+    figure('processor time a request', 'ms', 'cpuMsPerRequest'),
+    figure('resident memory', 'MiB', 'residentMiB'),
+    figure('its growth after the first third', 'MiB', 'grownMiB'),
+    figure('builds meanwhile', '', 'builds', { better: 'higher' }),
   ];
+}
+
+/** The runs of one side. Each measures all figures, of which each case reads one. */
+class Runs {
+  readonly #measure: () => Promise<LoadRun>;
+  readonly #runs: Promise<LoadRun>[] = [];
+
+  constructor(measure: () => Promise<LoadRun>) {
+    this.#measure = measure;
+  }
+
+  /** Returns what reads a figure of the first run, then of the second one, and so on. */
+  reader(figure: keyof LoadRun): () => Promise<number> {
+    let at = 0;
+    return async () => {
+      const run = (this.#runs[at] ??= this.#measure());
+      at += 1;
+      return (await run)[figure];
+    };
+  }
+}
+
+async function measureLoad(
+  { rate, seconds, builds, worker, start }: Omit<LoadOptions, 'peer'>,
+  program?: string,
+): Promise<LoadRun> {
+  await using serve = await start(program);
+  await sleep(settleMs);
+  const [cpuBefore] = [await serve.processorMs(), await serve.longestStallMs()];
+  const ending = new AbortController();
+  const running = Array.from({ length: builds }, () => buildUntil(worker, ending.signal));
+  const early = sleep((seconds * 1000) / 3).then(async () => await serve.residentMiB());
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    load,
+    `${serve.url}/api/v1/status`,
+    String(rate),
+    String(seconds),
+  ]);
+  const cpuMs = (await serve.processorMs()) - cpuBefore;
+  const longestStallMs = await serve.longestStallMs();
+  const residentMiB = await serve.residentMiB();
+  ending.abort();
+  const counts = await Promise.all(running);
+  const figures = JSON.parse(stdout) as LoadFigures;
+  if (figures.failed > 0) throw new Error(`${String(figures.failed)} of ${String(figures.sent)} requests failed`);
+  return {
+    ...figures,
+    cpuMsPerRequest: cpuMs / figures.sent,
+    longestStallMs,
+    residentMiB,
+    grownMiB: residentMiB - (await early),
+    builds: counts.reduce((sum, count) => sum + count, 0),
+  };
 }
 
 /** Runs builds of one step until the signal aborts. Returns their number. */
@@ -159,10 +210,10 @@ async function buildUntil(worker: KubernetesWorker, signal: AbortSignal): Promis
 }
 
 function caseOf(
-  { name, unit, goal }: { readonly name: string; readonly unit: string; readonly goal?: number },
+  { name, unit }: { readonly name: string; readonly unit: string },
   ours: () => Promise<number>,
 ): BenchCase {
-  return { name, unit, better: 'lower', pairs: 1, warmUps: 0, ours, ...(goal === undefined ? {} : { goal }) };
+  return { name, unit, better: 'lower', pairs: 1, warmUps: 0, ours };
 }
 
 /** Returns a function that does the work at its first call, and returns the same result again. */

@@ -3,10 +3,12 @@
 import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What the requests took. */
+/** What the requests took, from the moment at which each was due. */
 export interface LoadFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** The share of this program in it: how late the requests were sent. */
+  readonly senderP99Ms: number;
   readonly failed: number;
   readonly sent: number;
 }
@@ -15,10 +17,12 @@ const [url = '', rate = '', seconds = ''] = process.argv.slice(2);
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 const total = Number(rate) * Number(seconds);
 const taken: number[] = [];
+const late: number[] = [];
 let failed = 0;
 
 /** A request that had to wait for its turn is late by that time as well. */
 function send(dueAt: number): Promise<void> {
+  late.push(performance.now() - dueAt);
   return new Promise((resolve) => {
     const end = (ok: boolean): void => {
       if (ok) taken.push(performance.now() - dueAt);
@@ -41,7 +45,16 @@ while (answers.length < total) {
 }
 await Promise.all(answers);
 agent.destroy();
-taken.sort((a, b) => a - b);
-const quantile = (share: number): number => taken[Math.min(taken.length - 1, Math.floor(taken.length * share))] ?? NaN;
-const figures: LoadFigures = { p50Ms: quantile(0.5), p99Ms: quantile(0.99), failed, sent: total };
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+}
+
+const figures: LoadFigures = {
+  p50Ms: quantile(taken, 0.5),
+  p99Ms: quantile(taken, 0.99),
+  senderP99Ms: quantile(late, 0.99),
+  failed,
+  sent: total,
+};
 process.stdout.write(JSON.stringify(figures));

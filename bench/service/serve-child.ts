@@ -4,13 +4,15 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../../src/service/main.ts', import.meta.url));
+const sources = fileURLToPath(new URL('../../src/service/main.ts', import.meta.url));
 
 /** Clock ticks a second of `/proc/PID/stat`, on every Linux. */
 const ticksPerSecond = 100;
 const startMs = 30_000;
 
 export interface ServeOptions {
+  /** The path of the program. @defaultValue the one of this checkout */
+  readonly program?: string | undefined;
   readonly workerName: string;
   readonly kubeconfig: string;
   readonly database: string;
@@ -21,15 +23,18 @@ export interface ServeOptions {
 /** `kubernetes-worker serve` in a process of its own. */
 export class ServeChild implements AsyncDisposable {
   readonly url: string;
+  readonly #metricsUrl: string;
   readonly #child: ChildProcess;
 
-  private constructor(url: string, child: ChildProcess) {
-    this.url = url;
+  private constructor(child: ChildProcess, { statusPort, metricsPort }: ServeOptions) {
+    this.url = `http://127.0.0.1:${String(statusPort)}`;
+    this.#metricsUrl = `http://127.0.0.1:${String(metricsPort)}/metrics`;
     this.#child = child;
   }
 
   /** Resolves when the service is ready. */
-  static async start({ workerName, kubeconfig, database, statusPort, metricsPort }: ServeOptions): Promise<ServeChild> {
+  static async start(options: ServeOptions): Promise<ServeChild> {
+    const { program = sources, workerName, kubeconfig, database, statusPort, metricsPort } = options;
     const flags = {
       'worker-name': workerName,
       'worker-kubeconfig': kubeconfig,
@@ -42,7 +47,7 @@ export class ServeChild implements AsyncDisposable {
       [program, 'serve', ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)])],
       { env: { ...process.env, KW_DATABASE_URL: database }, stdio: ['ignore', 'ignore', 'inherit'] },
     );
-    const serve = new ServeChild(`http://127.0.0.1:${String(statusPort)}`, child);
+    const serve = new ServeChild(child, options);
     for (const end = Date.now() + startMs; ; await sleep(100)) {
       if (
         await fetch(`${serve.url}/readyz`).then(
@@ -71,6 +76,12 @@ export class ServeChild implements AsyncDisposable {
       .slice(11, 13)
       .map(Number);
     return (((user ?? 0) + (system ?? 0)) * 1000) / ticksPerSecond;
+  }
+
+  /** Returns the longest delay of the event loop since the last call. */
+  async longestStallMs(): Promise<number> {
+    const text = await (await fetch(this.#metricsUrl)).text();
+    return Number(/^nodejs_eventloop_delay_max_seconds(?:\{.*\})? (\S+)/m.exec(text)?.[1]) * 1000;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -114,8 +114,10 @@ function responder(
     underWay.requests.add(streaming);
     response.once('close', () => {
       underWay.requests.delete(streaming);
-      gone.abort();
-      streaming.abort();
+      if (!response.writableFinished) {
+        gone.abort();
+        streaming.abort();
+      }
       if (underWay.isClosing) request.socket.destroySoon();
     });
     const send = async (reply: Reply): Promise<void> => {

@@ -83,22 +83,23 @@ export class RequestHandler {
 
   /** Runs work for the time of a handler. */
   async #within(signal: AbortSignal, work: (signal: AbortSignal) => Promise<Reply>): Promise<Reply> {
-    const late = new AbortController();
+    const ending = new AbortController();
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(ignore);
-    const fail = (): void => reject(new HttpError('KW_HTTP_TIMEOUT', 'The answer took too long.'));
-    const timer = setTimeout(() => {
-      late.abort();
-      fail();
-    }, this.#options.limits.handlerTimeoutMs);
-    signal.addEventListener('abort', fail, { once: true });
+    const end = (): void => {
+      ending.abort();
+      reject(new HttpError('KW_HTTP_TIMEOUT', 'The answer took too long.'));
+    };
+    const timer = setTimeout(end, this.#options.limits.handlerTimeoutMs);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
     try {
-      const running = work(AbortSignal.any([signal, late.signal]));
+      const running = work(ending.signal);
       running.catch(ignore);
       return await Promise.race([running, promise]);
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', fail);
+      signal.removeEventListener('abort', end);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
@@ -31,25 +31,20 @@ export async function sendReply(
   { status, headers, content }: Reply,
   options: SendOptions,
 ): Promise<void> {
-  for (const [name, value] of Object.entries({ ...fixedHeaders, ...headers })) response.setHeader(name, value);
-  if ('stream' in content) return await sendStream(request, response, status, content, options);
+  const sent = { ...fixedHeaders, ...headers };
+  if ('stream' in content) return await sendStream(request, response, { status, headers: sent, content }, options);
   const [type, text] =
     'json' in content
       ? ['application/json', `${JSON.stringify(content.json)}\n`]
       : [content.type ?? 'text/plain; charset=utf-8', content.text];
-  const body = Buffer.from(text);
-  response.setHeader('Content-Type', type);
-  if (status === 200) {
-    const tag = entityTag(body);
-    response.setHeader('ETag', tag);
-    if (names(request.headers['if-none-match'], tag)) {
-      response.removeHeader('Content-Type');
-      response.writeHead(304).end();
-      return await taken(response);
-    }
+  const tag = status === 200 ? entityTag(text) : undefined;
+  const tagged = tag === undefined ? sent : { ...sent, ETag: tag };
+  if (tag !== undefined && names(request.headers['if-none-match'], tag)) response.writeHead(304, tagged).end();
+  else {
+    const described = { ...tagged, 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) };
+    // Headers that are given at once, and a text with them, are one write and no copy.
+    response.writeHead(status, described).end(request.method === 'HEAD' ? undefined : text);
   }
-  response.setHeader('Content-Length', body.byteLength);
-  response.writeHead(status).end(request.method === 'HEAD' ? undefined : body);
   await taken(response);
 }
 
@@ -58,12 +53,10 @@ type StreamContent = Extract<Content, { readonly stream: unknown }>;
 async function sendStream(
   request: IncomingMessage,
   response: ServerResponse,
-  status: number,
-  { stream, type }: StreamContent,
+  { status, headers, content: { stream, type } }: Reply & { readonly content: StreamContent },
   { limits: { stallMs, maxStreamMs }, signal: ending }: SendOptions,
 ): Promise<void> {
-  response.setHeader('Content-Type', type);
-  response.writeHead(status);
+  response.writeHead(status, { ...headers, 'Content-Type': type });
   if (request.method === 'HEAD') {
     response.end();
     return await taken(response);
@@ -92,8 +85,8 @@ async function taken(response: ServerResponse): Promise<void> {
   await promise;
 }
 
-function entityTag(body: Uint8Array): string {
-  return `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
+function entityTag(body: string): string {
+  return `"${hash('sha256', body, 'base64url').slice(0, 27)}"`;
 }
 
 /** Returns whether a header `If-None-Match` has the tag; comparison is weak, as for GET. */

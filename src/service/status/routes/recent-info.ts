@@ -8,16 +8,19 @@ export interface FoundInfo {
 
 /** How long a result is used again, in milliseconds. */
 const freshMs = 1_000;
+/** How long it is used while the next read is under way: a database that is slow delays no request. */
+const usableMs = 5_000;
 
 /**
  * Reads the state of the worker from the database: at most once a second, and once at a time, however
- * many requests want it.
+ * many requests want it. While a read is under way, the last result is used until it is too old.
  */
 export class RecentInfo {
   readonly #now: () => number;
   #worker: Pick<Worker, 'info'> | undefined;
-  #found: Promise<FoundInfo> = Promise.resolve({ info: undefined, error: null });
-  #until = 0;
+  #last: FoundInfo | undefined;
+  #lastAt = 0;
+  #reading: Promise<FoundInfo> | undefined;
 
   /** @param now - returns the time in milliseconds, from any origin */
   constructor(now: () => number) {
@@ -27,14 +30,30 @@ export class RecentInfo {
   /** Returns the state of a worker. Before it is open, there is none. */
   async of(worker: Pick<Worker, 'info'> | undefined): Promise<FoundInfo> {
     if (worker === undefined) return { info: undefined, error: null };
-    if (worker !== this.#worker || this.#now() >= this.#until) {
+    if (worker !== this.#worker) {
       this.#worker = worker;
-      this.#until = Number.POSITIVE_INFINITY;
-      this.#found = read(worker).finally(() => {
-        this.#until = this.#now() + freshMs;
-      });
+      this.#last = this.#reading = undefined;
     }
-    return await this.#found;
+    const ageMs = this.#now() - this.#lastAt;
+    if (this.#last !== undefined && ageMs < freshMs) return this.#last;
+    const reading = (this.#reading ??= this.#read(worker));
+    if (this.#last === undefined || ageMs >= usableMs) return await reading;
+    // A fault of this read is that of the next request, which has no result to use.
+    reading.catch(ignore);
+    return this.#last;
+  }
+
+  async #read(worker: Pick<Worker, 'info'>): Promise<FoundInfo> {
+    try {
+      const found = await read(worker);
+      if (worker === this.#worker) [this.#last, this.#lastAt] = [found, this.#now()];
+      return found;
+    } catch (error) {
+      if (worker === this.#worker) this.#last = undefined;
+      throw error;
+    } finally {
+      if (worker === this.#worker) this.#reading = undefined;
+    }
   }
 }
 
@@ -46,3 +65,5 @@ async function read(worker: Pick<Worker, 'info'>): Promise<FoundInfo> {
     return { info: undefined, error: { code: error.code, message: error.message } };
   }
 }
+
+function ignore(): void {}

@@ -24,7 +24,30 @@ describe('RecentInfo', () => {
     now += 999;
     expect(await nameNow()).to.equal('read 1');
     now += 1;
+    await nameNow();
     expect(await nameNow()).to.equal('read 2');
+  });
+
+  it('uses the last result while the next read is under way, until it is 5 s old', async () => {
+    await nameNow();
+    const { promise, resolve } = Promise.withResolvers<WorkerInfo>();
+    worker.info.onSecondCall().returns(promise);
+    now += 4_999;
+    expect([await nameNow(), await nameNow()]).to.deep.equal(['read 1', 'read 1']);
+    now += 1;
+    const late = nameNow();
+    resolve({ name: 'slow' } as WorkerInfo);
+    expect(await late).to.equal('slow');
+    expect(worker.info.callCount).to.equal(2);
+  });
+
+  it('rejects the next request with a fault of a read that no request has waited for', async () => {
+    await nameNow();
+    worker.info.onSecondCall().rejects(new TypeError('a fault'));
+    worker.info.onThirdCall().rejects(new TypeError('a fault again'));
+    now += 1_000;
+    expect(await nameNow()).to.equal('read 1');
+    expect(await rejection(recent.of(worker))).to.be.instanceOf(TypeError);
   });
 
   it('shares a read that takes longer than a second', async () => {
@@ -42,7 +65,7 @@ describe('RecentInfo', () => {
     worker.info.onFirstCall().rejects(new RepositoryUnavailableError('the database does not answer'));
     for (let request = 0; request < 2; request += 1)
       expect((await recent.of(worker)).error).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE' });
-    now += 1_000;
+    now += 5_000;
     worker.info.onSecondCall().rejects(new TypeError('a fault'));
     expect(await rejection(recent.of(worker))).to.be.instanceOf(TypeError);
   });
