@@ -1,4 +1,4 @@
-import type { Container, ContainerInfo, ContainerQuery, KubernetesWorker, ProcessInfo } from '../../index.ts';
+import type { Container, ContainerInfo, ContainerQuery, ProcessInfo, Worker } from '../../index.ts';
 import { eachOf } from '../each-of.ts';
 import { messageOf } from '../error-facts.ts';
 
@@ -16,7 +16,7 @@ const pageSize = 500;
 
 /** Yields every page of the containers that match. */
 export async function* containerPages(
-  worker: Pick<KubernetesWorker, 'listContainers'>,
+  worker: Pick<Worker, 'listContainers'>,
   query: ContainerQuery,
   signal: AbortSignal,
 ): AsyncGenerator<readonly ContainerInfo[]> {
@@ -30,7 +30,7 @@ export async function* containerPages(
 
 /** Adds to each container what its pod reports. A pod that does not answer does not fail the list. */
 export async function examineAll(
-  worker: Pick<KubernetesWorker, 'lookupContainer'>,
+  worker: Pick<Worker, 'lookupContainer'>,
   containers: readonly ContainerInfo[],
   signal: AbortSignal,
 ): Promise<readonly ListedContainer[]> {
@@ -38,7 +38,7 @@ export async function examineAll(
 }
 
 async function examine(
-  worker: Pick<KubernetesWorker, 'lookupContainer'>,
+  worker: Pick<Worker, 'lookupContainer'>,
   info: ContainerInfo,
   signal: AbortSignal,
 ): Promise<ListedContainer> {

@@ -9,6 +9,7 @@ import { embeddedCommand } from './commands/embedded.ts';
 import { eventsCommand } from './commands/events.ts';
 import { execCommand } from './commands/exec.ts';
 import { explainCommand } from './commands/explain.ts';
+import { finishCommand } from './commands/finish.ts';
 import { logsCommand } from './commands/logs.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { psCommand } from './commands/ps.ts';
@@ -26,6 +27,7 @@ const commands: readonly DefineCommand[] = [
   doctorCommand,
   explainCommand,
   eventsCommand,
+  finishCommand,
   reapCommand,
   migrateCommand,
   serveCommand,

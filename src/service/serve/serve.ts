@@ -12,6 +12,7 @@ import { type ServiceLogger, serviceLogger } from '../telemetry/logger.ts';
 import { serviceMetrics } from '../telemetry/service-metrics.ts';
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { checkTerms, runBackgroundChecks } from './background-checks.ts';
+import { runDeadRunLoop } from './dead-run-loop.ts';
 import { EventLoopLag } from './event-loop-lag.ts';
 import { endOnFaults } from './faults.ts';
 import { runService, type ServiceParts } from './life-cycle.ts';
@@ -83,7 +84,10 @@ async function run(config: ServiceConfig, { logger, watch, graceMs }: RunParts, 
     state,
     listen: async () => await startListeners(listenersOf(config, { telemetry, state, logger }), logger),
     openWorker: async (opening) => await openWorker(config, logger, opening),
-    whileOpen: async (worker, running) => await runBackgroundChecks({ worker, state, lag, clock, logger }, running),
+    whileOpen: async (worker, running) => {
+      const checks = runBackgroundChecks({ worker, state, lag, clock, logger }, running);
+      await Promise.all([checks, runDeadRunLoop({ worker, clock, logger }, running)]);
+    },
     closeTelemetry: async (limitMs) => await telemetry.close(limitMs),
     graceMs,
     clock,

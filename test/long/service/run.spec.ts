@@ -126,6 +126,53 @@ describe('kubernetes-worker run', function () {
     await world.worker.reap();
   });
 
+  context('when its process is killed', () => {
+    /** The time until its reservation lapses is skipped. */
+    const kill = async (): Promise<string> => {
+      const running = startCli(['run', '-q', 'busybox:1', '--', 'sh', '-c', 'echo ready; sleep 600'], {
+        env: world.env,
+      });
+      await running.waitFor('ready');
+      running.kill('SIGKILL');
+      await running.ended;
+      const { containers } = await world.worker.listContainers({ ownerKind: 'cli-run' });
+      expect((await reap('--dry-run')).deadRuns).to.deep.equal([]);
+      await world.query('update kubernetes_worker.reservations set expires_at = now()');
+      return containers[0]?.handle ?? '';
+    };
+    const reap = async (...flags: readonly string[]): Promise<{ readonly deadRuns: readonly string[] }> => {
+      const { stdout } = await runCli(['reap', '--json', ...flags], { env: world.env });
+      return JSON.parse(stdout) as { readonly deadRuns: readonly string[] };
+    };
+
+    it('leaves a container that the next reap deletes, once its reservation has lapsed', async () => {
+      const handle = await kill();
+      expect((await reap('--dry-run')).deadRuns).to.deep.equal([handle]);
+      expect((await reap()).deadRuns).to.deep.equal([handle]);
+    });
+
+    it('leaves a container that the next run deletes', async () => {
+      await kill();
+      expect(await run('-q', 'busybox:1', '--', 'true')).to.include({ exitCode: 0 });
+    });
+
+    it('leaves a container that the leader of the service deletes', async () => {
+      await kill();
+      const ports = ['--status-port', '0', '--metrics-port', '0'];
+      const serving = startCli(['serve', ...ports], { env: world.env });
+      await serving.waitFor('its owner has finished');
+      await until(async () => (await world.worker.listContainers()).containers.length === 0);
+      serving.kill('SIGTERM');
+      expect((await serving.ended).exitCode).to.equal(0);
+    });
+  });
+
+  it('leaves no reservation', async () => {
+    const before = await world.worker.reservations();
+    await run('-q', 'busybox:1', '--', 'true');
+    expect(await world.worker.reservations()).to.deep.equal(before);
+  });
+
   it('needs neither a cluster nor a database with --embedded', async () => {
     const result = await runCli(['run', '-q', '--embedded', '--input', '.:/src', 'alpine', '--', 'ls', '/src/source'], {
       cwd: world.home,
@@ -141,6 +188,10 @@ describe('kubernetes-worker run', function () {
     expect((await running.ended).exitCode).to.equal(130);
   });
 });
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 100));
+}
 
 async function podsOf({ kubeconfigPath }: EmbeddedCluster): Promise<readonly (string | undefined)[]> {
   const config = new KubeConfig();

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 
-import type { ReapPlan, ReapResult } from '../../../index.ts';
+import type { ContainerInfo, ReapPlan, ReapResult } from '../../../index.ts';
 import type { DefineCommand } from '../cli-context.ts';
 import { print, printJson, tableOf } from '../output.ts';
 import { configurable, withWorker } from '../worker-command.ts';
@@ -22,21 +22,31 @@ export const reapCommand: DefineCommand = (context) =>
       .action(async ({ dryRun = false, sweepStores = false, json = false }: ReapCommandOptions, command: Command) => {
         const { signal } = context;
         await withWorker(command, context, async (worker) => {
+          const { findDeadRuns, finishDeadRuns } = await import('../../runs/dead-runs.ts');
+          const deadRuns = dryRun ? await findDeadRuns(worker, signal) : await finishDeadRuns(worker, signal);
           const plan = await worker.planReap({ signal });
+          const handles = deadRuns.map(({ handle }) => handle);
           if (dryRun) {
-            if (json) await printJson(context, plan);
-            else await print(context.stdout, planText(plan));
+            if (json) await printJson(context, { ...plan, deadRuns: handles });
+            else await print(context.stdout, planText(plan, deadRuns));
             return;
           }
           const result = await worker.reap({ signal, sweepStores });
-          if (json) await printJson(context, { plan, result });
-          else await print(context.stdout, planText(plan) + resultText(result));
+          if (json) await printJson(context, { deadRuns: handles, plan, result });
+          else await print(context.stdout, planText(plan, []) + resultText(result));
         });
       }),
   );
 
-function planText(plan: ReapPlan): string {
+/** The owners of dead runs have not finished yet, or their containers are in the plan. */
+function planText(plan: ReapPlan, deadRuns: readonly ContainerInfo[]): string {
   const rows = [
+    ...deadRuns.map(({ handle, podName, owner }) => [
+      'container',
+      handle,
+      'dead-run',
+      `pod ${podName} of ${owner.kind} ${owner.key}`,
+    ]),
     ...plan.containers.map(({ handle, podName, owner, reason }) => [
       'container',
       handle,

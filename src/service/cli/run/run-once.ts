@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
-
 import type { ContainerOwner, ContainerWithMounts, Worker } from '../../../index.ts';
+import { finishDeadRuns } from '../../runs/dead-runs.ts';
+import { RunOwner } from '../../runs/run-owner.ts';
+import { serviceClock } from '../../serve/service-clock.ts';
 import { runAttached } from '../attached/run-attached.ts';
 import type { CliContext } from '../cli-context.ts';
 import { download } from '../copy/download.ts';
@@ -32,7 +33,8 @@ export async function runOnce(
   context: CliContext,
 ): Promise<number> {
   await Promise.all(plan.outputs.map(({ target }) => checkTarget(target, options)));
-  const owner: ContainerOwner = { kind: 'cli-run', key: randomUUID() };
+  await using run = await RunOwner.create(worker, serviceClock, context.signal);
+  const { owner } = run;
   // The second signal ends the process at once. What is left then is named.
   let pod: string | undefined;
   const name = (): void => {
@@ -103,5 +105,7 @@ async function writeOutputs(
 
 async function finish(worker: Worker, owner: ContainerOwner): Promise<void> {
   await worker.ownerFinished(owner, { final: true, deletePod: { gracePeriodSeconds: 1 } });
+  const signal = AbortSignal.timeout(reapBudgetMs);
+  await finishDeadRuns(worker, signal);
   await worker.reap({ budgetMs: reapBudgetMs });
 }
