@@ -133,7 +133,8 @@ export class LeaseLostError extends KubernetesWorkerError {
 }
 
 /**
- * Thrown if a newer version of the library has migrated the database.
+ * Thrown if a newer version of the library has migrated the database, and this version does not work
+ * with its schema. A version works with the schemas of the next minor version.
  *
  * @public
  */

@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import { Migrator } from 'kysely/migration';
 
@@ -6,7 +6,7 @@ import { InvalidSpecError } from '../../errors/caller.ts';
 import { MigrationChangedError, RepositoryUnavailableError, SchemaTooNewError } from '../../errors/repository.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
 import { checksums } from './migrations/checksums.ts';
-import { migrations } from './migrations/index.ts';
+import { migrations, type SchemaMigration } from './migrations/index.ts';
 import { toRepositoryError } from './pg-error.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import { untilAborted } from './statement-runner.ts';
@@ -31,12 +31,22 @@ export interface SchemaMigratorOptions {
   readonly schema: string;
   readonly logger: Logger;
   readonly lockTimeouts?: LockTimeouts | undefined;
+  /** The migrations of the library. @defaultValue those of this version */
+  readonly known?: KnownMigrations | undefined;
+}
+
+/** The migrations that a version of the library has, by name. */
+export interface KnownMigrations {
+  readonly migrations: Readonly<Record<string, SchemaMigration>>;
+  readonly checksums: Readonly<Record<string, string>>;
 }
 
 interface AppliedMigration {
   readonly name: string;
   /** Null if a version without checksums applied it. */
   readonly checksum: string | null;
+  /** The oldest last migration of a version that works with this one. Null: only its own and later. */
+  readonly compatibleFrom: string | null;
 }
 
 /** Migrates the schema to the version of this library, or reports why it has another one. */
@@ -46,6 +56,7 @@ export class SchemaMigrator {
   readonly #schema: string;
   readonly #logger: Logger;
   readonly #lockTimeouts: LockTimeouts;
+  readonly #known: KnownMigrations;
 
   constructor(options: SchemaMigratorOptions) {
     this.#db = options.db;
@@ -53,6 +64,7 @@ export class SchemaMigrator {
     this.#schema = options.schema;
     this.#logger = options.logger;
     this.#lockTimeouts = options.lockTimeouts ?? defaultLockTimeouts;
+    this.#known = options.known ?? { migrations, checksums };
   }
 
   /**
@@ -84,21 +96,41 @@ export class SchemaMigrator {
   }
 
   /**
-   * Returns the migrations that the schema lacks, in their order.
+   * Returns the migrations that the schema lacks, in their order. A schema that a newer version has
+   * migrated lacks none, if this version works with it.
    *
    * @throws SchemaTooNewError, MigrationChangedError, RepositoryUnavailableError
    */
   async missing(options: AbortOptions = {}): Promise<readonly string[]> {
-    const known = Object.keys(migrations).sort();
+    const known = Object.keys(this.#known.migrations).sort();
     const applied = await this.#applied(options);
     const names = applied.map(({ name }) => name);
-    const newest = names
-      .filter((name) => !known.includes(name))
+    const missing = known.filter((name) => !names.includes(name));
+    const newer = applied.filter(({ name }) => !known.includes(name));
+    this.#checkCompatible(newer, known.at(-1) ?? '', missing.length === 0);
+    for (const migration of applied) this.#checkUnchanged(migration);
+    return missing;
+  }
+
+  /** @throws SchemaTooNewError - this version does not work with a migration that it does not have */
+  #checkCompatible(newer: readonly AppliedMigration[], last: string, isComplete: boolean): void {
+    const newest = newer
+      .map(({ name }) => name)
       .sort()
       .at(-1);
-    if (newest !== undefined) throw new SchemaTooNewError(known.at(-1) ?? '', newest);
-    for (const migration of applied) checkUnchanged(migration);
-    return known.filter((name) => !names.includes(name));
+    if (newest === undefined) return;
+    const isCompatible = newer.every(({ compatibleFrom }) => compatibleFrom !== null && compatibleFrom <= last);
+    if (!isComplete || !isCompatible) throw new SchemaTooNewError(last, newest);
+    this.#logger.info('a newer version has migrated the database, and this one works with it', {
+      schema: this.#schema,
+      newest,
+    });
+  }
+
+  #checkUnchanged({ name, checksum }: AppliedMigration): void {
+    const expected = this.#known.checksums[name];
+    if (checksum !== null && expected !== undefined && checksum !== expected)
+      throw new MigrationChangedError(name, expected, checksum);
   }
 
   async #applied(options: AbortOptions): Promise<readonly AppliedMigration[]> {
@@ -116,8 +148,11 @@ export class SchemaMigrator {
         .selectFrom(`${historyTable} as history`)
         // The column is a varchar, for which a pool of the caller's may have a type parser.
         .select((eb) => eb.cast<string>('name', 'text').as('name'))
-        // The column does not exist before its migration: a JSON of the row has null.
-        .select(sql<string | null>`to_jsonb(history) ->> 'checksum'`.as('checksum')),
+        // The columns do not exist before their migrations: a JSON of the row has null.
+        .select([
+          sql<string | null>`to_jsonb(history) ->> 'checksum'`.as('checksum'),
+          sql<string | null>`to_jsonb(history) ->> 'compatible_from'`.as('compatibleFrom'),
+        ]),
       options,
     );
   }
@@ -127,9 +162,9 @@ export class SchemaMigrator {
       const names = await this.#db.transaction().execute(async (transaction) => await this.#migrateIn(transaction));
       if (names.length > 0) this.#logger.info('migrated the database', { schema: this.#schema, migrations: names });
     } catch (error) {
-      // If a newer version migrated first, `SchemaTooNewError` describes the failure better.
-      await this.missing();
-      throw toRepositoryError(error);
+      // If a newer version migrated first, the schema is complete, or `SchemaTooNewError` describes the
+      // failure better.
+      if ((await this.missing()).length > 0) throw toRepositoryError(error);
     }
   }
 
@@ -150,27 +185,32 @@ export class SchemaMigrator {
     const { error, results = [] } = await migrator.migrateToLatest();
     if (error !== undefined)
       throw error instanceof Error ? error : new RepositoryUnavailableError('migration failed', { cause: error });
-    await this.#recordChecksums(transaction);
+    await this.#recordFacts(transaction);
     return results.map((result) => result.migrationName);
   }
 
   /**
-   * Records the checksums of the migrations that have none: those that this transaction applied, and
-   * those that versions without checksums applied.
+   * Records the checksums and the compatibility of the migrations that have none: those that this
+   * transaction applied, and those that versions without the columns applied.
    */
-  async #recordChecksums(transaction: Transaction<Tables>): Promise<void> {
-    await transaction
-      .withSchema(this.#schema)
-      .updateTable(historyTable)
-      .set({ checksum: sql<string>`${JSON.stringify(checksums)}::jsonb ->> name` })
+  async #recordFacts(transaction: Transaction<Tables>): Promise<void> {
+    const { migrations: known, checksums: sums } = this.#known;
+    const compatible = Object.fromEntries(Object.entries(known).map(([name, each]) => [name, each.compatibleFrom]));
+    const history = transaction.withSchema(this.#schema).updateTable(historyTable);
+    await history
+      .set({ checksum: valueOf(sums) })
       .where('checksum', 'is', null)
+      .execute();
+    await history
+      .set({ compatible_from: valueOf(compatible) })
+      .where('compatible_from', 'is', null)
       .execute();
   }
 
   /** Returns the migrations, each with a database that qualifies its tables. */
   #qualifiedMigrations(): Record<string, Migration> {
     return Object.fromEntries(
-      Object.entries(migrations).map(([name, migration]) => [
+      Object.entries(this.#known.migrations).map(([name, migration]) => [
         name,
         { up: async (db: Kysely<unknown>) => await migration.up(db.withSchema(this.#schema)) },
       ]),
@@ -187,10 +227,9 @@ async function limitLockWaits(transaction: Transaction<Tables>, timeoutMs: numbe
     .execute();
 }
 
-function checkUnchanged({ name, checksum }: AppliedMigration): void {
-  const expected = checksums[name];
-  if (checksum !== null && expected !== undefined && checksum !== expected)
-    throw new MigrationChangedError(name, expected, checksum);
+/** Returns the value of a row's migration among these, by its name. */
+function valueOf(values: Readonly<Record<string, string | undefined>>): RawBuilder<string> {
+  return sql<string>`${JSON.stringify(values)}::jsonb ->> name`;
 }
 
 function quoted(identifier: string): string {

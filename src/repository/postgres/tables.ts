@@ -36,7 +36,7 @@ export interface Tables {
   readonly invalid_cache_origins: InvalidCacheOriginsTable;
   readonly reservations: ReservationsTable;
   readonly archives: ArchivesTable;
-  /** Belongs to kysely's `Migrator`, except for the checksums. */
+  /** Belongs to kysely's `Migrator`, except for the checksums and the compatibility. */
   readonly migrations: MigrationsTable;
 }
 
@@ -217,6 +217,7 @@ interface MigrationsTable {
   readonly name: string;
   readonly timestamp: string;
   readonly checksum: string | null;
+  readonly compatible_from: string | null;
 }
 
 /**

@@ -440,7 +440,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_SCHEMA_TOO_NEW',
     className: 'SchemaTooNewError',
-    when: 'A newer version of the library has migrated the database.',
+    when: 'A newer version of the library has migrated the database, and this version does not work with its schema.',
     retryable: 'no',
     fields: ['expected', 'actual'],
   },

@@ -30,7 +30,7 @@ function undoChecksums(schema: string): readonly string[] {
     `alter table "${schema}".volumes drop column archive_id, drop column archive, drop column archive_ready_at,
        drop column unsaved_at`,
     `drop table "${schema}".archives`,
-    `alter table "${schema}".migrations drop column checksum`,
+    `alter table "${schema}".migrations drop column checksum, drop column compatible_from`,
     `delete from "${schema}".migrations where name >= '0015'`,
   ];
 }

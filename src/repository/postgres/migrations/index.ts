@@ -17,13 +17,23 @@ import { reservations } from './0014-reservations.ts';
 import { migrationChecksums } from './0015-migration-checksums.ts';
 import { archives } from './0016-archives.ts';
 import { volumeLists } from './0017-volume-lists.ts';
-import { archivesByDigest } from './0018-archives-by-digest.ts';
+import { compatibleFrom } from './0019-compatible-from.ts';
+
+/** A migration, and which versions of the library work with a schema that has it. */
+export interface SchemaMigration extends Migration {
+  /**
+   * The name of the oldest migration at which a version of the library may end and still work with a
+   * schema that has this one. Such a version opens the database although it does not have the
+   * migration. `undefined`: none does.
+   */
+  readonly compatibleFrom?: string | undefined;
+}
 
 /**
  * The migrations by name. They run in the order of their names. The effect of a released migration
  * never changes: `checksums.ts` has the checksum of each.
  */
-export const migrations: Readonly<Record<string, Migration>> = {
+export const migrations: Readonly<Record<string, SchemaMigration>> = {
   '0001-initial': { up: initial },
   '0002-process-facts': { up: processFacts },
   '0003-lease-generation': { up: leaseGeneration },
@@ -41,5 +51,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0015-migration-checksums': { up: migrationChecksums },
   '0016-archives': { up: archives },
   '0017-volume-lists': { up: volumeLists },
-  '0018-archives-by-digest': { up: archivesByDigest },
+  '0019-compatible-from': { up: compatibleFrom, compatibleFrom: '0017-volume-lists' },
 };
