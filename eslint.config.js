@@ -330,6 +330,15 @@ export default defineConfig(
       // may change during an await.
       '@typescript-eslint/no-unnecessary-condition': 'off',
       '@typescript-eslint/no-unnecessary-type-conversion': 'off',
+      // Grafana's sidecar, and versions of Grafana that are in use, read this form and not its successor.
+      '@typescript-eslint/no-deprecated': [
+        'error',
+        {
+          allow: [
+            { from: 'package', package: '@grafana/grafana-foundation-sdk', name: ['Dashboard', 'DashboardBuilder'] },
+          ],
+        },
+      ],
       eqeqeq: 'error',
       'no-console': 'error',
     },

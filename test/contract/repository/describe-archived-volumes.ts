@@ -89,6 +89,13 @@ export function describeArchivedVolumes(world: RepositoryUnderTest): void {
       const [owner] = await world.second.queries.usage('worker', { by: 'owner' });
       expect(owner).to.include({ volumes: 2, knownBytes: reference.rawBytes, volumesOfUnknownSize: 1 });
     });
+
+    it('counts among the archives of its store, with its stored bytes', async () => {
+      await makeReady(world.first, 1, { storedBytes: 30 });
+      await makeReady(world.first, 2, { storedBytes: 12 });
+      const { archives } = await world.second.queries.countRows('worker');
+      expect(archives).to.deep.equal([{ store: reference.store, count: 2, storedBytes: 42 }]);
+    });
   });
 
   for (const call of ['commit', 'refer'] as const) {

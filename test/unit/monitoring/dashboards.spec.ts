@@ -1,12 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { expect } from 'chai';
 
-import { type GeneratedPanel, generatedDashboards, generatedPanels } from '../../support/monitoring/generated.ts';
+import { monitoringFiles } from '../../../charts/monitoring/files.ts';
+import {
+  type GeneratedPanel,
+  generatedDashboards,
+  generatedFolder,
+  generatedPanels,
+} from '../../support/monitoring/generated.ts';
 import { parseExpression, withoutVariables } from '../../support/monitoring/promql.ts';
 
 const panelsThat = (isWrong: (panel: GeneratedPanel) => boolean): readonly string[] =>
   generatedPanels()
     .filter(isWrong)
     .map(({ dashboard, title }) => `${dashboard}: ${title}`);
+
+describe('the generated files of the chart', () => {
+  it('are those that `npm run monitoring` writes', () => {
+    for (const [path, text] of monitoringFiles())
+      expect(readFileSync(join(generatedFolder, path), 'utf8')).to.equal(text);
+  });
+});
 
 describe('the dashboards of the chart', () => {
   const dashboards = generatedDashboards();
