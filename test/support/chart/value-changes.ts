@@ -54,6 +54,7 @@ export const valueChanges: Readonly<Record<string, ValueChange>> = {
   'steps.networkPolicy.egress': { to: [{ to: anotherPeer, ...anotherRule }] },
   'steps.networkPolicy.ingress': { to: [{ from: anotherPeer, ...anotherRule }] },
   'rbac.extraRules': { to: [] },
+  'rbac.extraSubjects': { to: [] },
   'serviceAccount.create': { to: false, with: { serviceAccount: { name: 'own' } } },
   'serviceAccount.annotations': { to: { another: 'annotation' } },
   'steps.serviceAccount.create': { to: false },
