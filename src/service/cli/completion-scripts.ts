@@ -6,6 +6,10 @@ export const completionScripts: Readonly<Record<string, (nodes: readonly Complet
 _kubernetes_worker() {
   local current=\${COMP_WORDS[COMP_CWORD]} command='' i
   for ((i = 1; i < COMP_CWORD; i++)); do
+    [[ \${COMP_WORDS[i]} == -- ]] && return
+    case "$command \${COMP_WORDS[i]}" in
+      ${valuedFlags(nodes)}) ((i++)); continue ;;
+    esac
     case "$command/\${COMP_WORDS[i]}" in
 ${commandCases(nodes, '      ', `command=$command/\${COMP_WORDS[i]}`)}
     esac
@@ -25,6 +29,10 @@ complete -o default -F _kubernetes_worker kubernetes-worker
 _kubernetes_worker() {
   local command='' i
   for ((i = 2; i < CURRENT; i++)); do
+    [[ \${words[i]} == -- ]] && { _files; return }
+    case "$command \${words[i]}" in
+      ${valuedFlags(nodes)}) ((i++)); continue ;;
+    esac
     case "$command/\${words[i]}" in
 ${commandCases(nodes, '      ', `command=$command/\${words[i]}`)}
     esac
@@ -41,7 +49,18 @@ compdef _kubernetes_worker kubernetes-worker
   fish: (nodes) => `# fish completion of kubernetes-worker: kubernetes-worker completion fish | source
 function __kubernetes_worker_at
     set -l command ''
+    set -l is_value no
     for word in (commandline -opc)[2..]
+        test "$word" = --; and return 1
+        if test $is_value = yes
+            set is_value no
+            continue
+        end
+        switch "$command $word"
+            case ${valuedFlags(nodes, ' ')}
+                set is_value yes
+                continue
+        end
         switch "$command/$word"
 ${commandsOf(nodes)
   .map((path) => `            case '${path}'\n                set command '${path}'`)
@@ -56,6 +75,11 @@ ${nodes.flatMap(fishLines).join('\n')}
 
 function commandsOf(nodes: readonly CompletionNode[]): readonly string[] {
   return nodes.flatMap(({ path, subcommands }) => subcommands.map((name) => `${path}/${name}`));
+}
+
+/** Returns the patterns of the flags whose next word is a value, and so no command. */
+function valuedFlags(nodes: readonly CompletionNode[], separator = ' | '): string {
+  return nodes.flatMap(({ path, choices }) => choices.map(({ flag }) => `'${path} ${flag}'`)).join(separator);
 }
 
 function commandCases(nodes: readonly CompletionNode[], indent: string, action: string): string {

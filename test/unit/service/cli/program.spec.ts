@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 
 import { expect } from 'chai';
+import { Command } from 'commander';
 
 import type { CliContext } from '../../../../src/service/cli/cli-context.ts';
 import { completionScripts } from '../../../../src/service/cli/completion-scripts.ts';
@@ -19,6 +20,12 @@ async function run(...args: string[]): Promise<{ exitCode: number; stdout: strin
   const context = newContext();
   const exitCode = await runCli(args, context);
   return { exitCode, stdout: String(context.stdout.read() ?? ''), stderr: String(context.stderr.read() ?? '') };
+}
+
+function completeInBash(nodes: readonly CompletionNode[], words: readonly string[]): string {
+  const script = `${completionScripts['bash']?.(nodes)}
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kubernetes_worker; echo "\${COMPREPLY[*]}"`;
+  return execFileSync('bash', ['-c', script, 'bash', 'kubernetes-worker', ...words], { encoding: 'utf8' }).trim();
 }
 
 /** The commands with flags of their own. The document describes those of `config` in a text. */
@@ -79,16 +86,22 @@ describe('the command line', () => {
   });
 
   it('completes commands, flags and values in bash', () => {
-    const complete = (...words: string[]): string => {
-      const script = `${completionScripts['bash']?.(nodes)}
-COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kubernetes_worker; echo "\${COMPREPLY[*]}"`;
-      return execFileSync('bash', ['-c', script, 'bash', 'kubernetes-worker', ...words], { encoding: 'utf8' }).trim();
-    };
+    const complete = (...words: string[]): string => completeInBash(nodes, words);
     expect(complete('mig')).to.equal('migrate');
     expect(complete('explain', 'i')).to.equal('image');
     expect(complete('ps', '--st')).to.equal('--state');
     expect(complete('ps', '--state', 'k')).to.equal('kept');
     expect(complete('ps', '--worker-name', '')).to.equal('');
     expect(complete('completion', 'z')).to.equal('zsh');
+    expect(complete('run', 'image', '--', 'ls', '--lo')).to.equal('');
+  });
+
+  it('takes the value of a flag for no command', () => {
+    const program = new Command('kubernetes-worker').option('--file <path>', 'A file.');
+    program.addCommand(new Command('show').option('--deep', 'Deep.'));
+    const complete = (...words: string[]): string => completeInBash(completionTree(program), words);
+    expect(complete('show', '--d')).to.equal('--deep');
+    expect(complete('--file', 'show', '--d')).to.equal('');
+    expect(complete('--file', 'show', 's')).to.equal('show');
   });
 });

@@ -58,7 +58,7 @@ describe('Dead runs', () => {
       const running = runDeadRunLoop({ worker, clock, logger: silentLogger }, ending.signal);
       await settle();
       for (let round = 1; round < count; round += 1) {
-        clock.advance(60_000);
+        await clock.advance(60_000);
         await settle();
       }
       ending.abort();

@@ -20,7 +20,7 @@ describe('The owner of a run', () => {
   });
 
   const wait = async (ms: number): Promise<void> => {
-    clock.advance(ms);
+    await clock.advance(ms);
     await settle();
   };
 
