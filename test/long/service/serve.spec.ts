@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -82,6 +84,34 @@ describe('kubernetes-worker serve', function () {
     await replica.untilLeads();
     replica.cli.kill('SIGINT');
     expect((await replica.cli.ended).exitCode).to.equal(0);
+  });
+
+  it('exits with 143 at once at a second SIGTERM, amid its end', async () => {
+    const replica = start();
+    await replica.untilLeads();
+    const { hostname, port } = new URL(await replica.url());
+    // The end waits for a request that is not complete.
+    const client = connect(Number(port), hostname).on('error', () => {});
+    client.write('GET /api/v1/status HTTP/1.1\r\n');
+    await once(client, 'connect');
+    replica.cli.kill('SIGTERM');
+    await replica.logged('service ends');
+    replica.cli.kill('SIGTERM');
+    expect((await replica.cli.ended).exitCode).to.equal(143);
+    expect(replica.lines.map(({ message }) => message)).to.not.include('service ended');
+    client.destroy();
+  });
+
+  it('exits with 70 at an error that nothing has handled, and another replica leads', async () => {
+    const fault = `process.on('SIGUSR2', () => { throw new Error('planted') })`;
+    const leader = start({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(fault)}` });
+    await leader.untilLeads();
+    const follower = start();
+    await follower.untilProbe('readyz', 200);
+    leader.cli.kill('SIGUSR2');
+    expect((await leader.cli.ended).exitCode).to.equal(70);
+    expect(leader.lines.at(-1)).to.include({ level: 'error', message: 'internal error: the service ends' });
+    await follower.untilLeads();
   });
 
   it('ends its controllers when it was suspended and another replica leads, and becomes a follower', async () => {
