@@ -228,10 +228,17 @@ async function startParts(instance: Instance, options: EmbeddedClusterOptions): 
   const token = randomBytes(32).toString('hex');
   const exec = new ExecEndpoint({ store, runner, terminals: tools.script !== undefined });
   const server = new ApiServer({ store, runner, exec, faults, certificates, token, arch: kubernetesArch(), logger });
-  port = await server.start(requestedPort);
-  const kubeconfig = kubeconfigText({ url: `https://127.0.0.1:${port}`, namespace, token, certificates });
   const kubeconfigPath = join(instance.directory, 'kubeconfig');
-  await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 });
+  let kubeconfig: string;
+  try {
+    port = await server.start(requestedPort);
+    kubeconfig = kubeconfigText({ url: `https://127.0.0.1:${port}`, namespace, token, certificates });
+    await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 });
+  } catch (error) {
+    await server.stop();
+    await pipes.close();
+    throw error;
+  }
   logger.info(`embedded cluster at https://127.0.0.1:${port}, isolation ${runtime.isolation}`);
   return {
     instance,

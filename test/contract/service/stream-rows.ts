@@ -4,9 +4,9 @@ import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
+import { processesWith } from '../../support/processes-with.ts';
 import type { CliResult } from '../../support/service/cli.ts';
 import type { CommandRig } from '../../support/service/command-rig.ts';
-import { processesWith } from '../../support/service/processes-with.ts';
 import type { CommandRow } from './command-row.ts';
 
 const printed = /^sha256:[0-9a-f]{64} \d+\n$/;

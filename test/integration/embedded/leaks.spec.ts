@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,22 +10,13 @@ import { fileURLToPath } from 'node:url';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { EmbeddedCluster, EmbeddedClusterError } from '../../../src/embedded/index.ts';
+import { LimitedFolder } from '../../support/limited-folder.ts';
+import { processesWith } from '../../support/processes-with.ts';
 import { rejection } from '../../support/rejection.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { isolations, startOrSkip } from './isolation.ts';
 
 const program = fileURLToPath(new URL('../../../src/service/main.ts', import.meta.url));
-
-/** Returns the processes of this machine with a text in their command line. */
-async function processesWith(text: string): Promise<number[]> {
-  const found: number[] = [];
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const commandLine = await readFile(`/proc/${name}/cmdline`, 'latin1').catch(() => '');
-    if (commandLine.replaceAll('\0', ' ').includes(text) && Number(name) !== process.pid) found.push(Number(name));
-  }
-  return found;
-}
 
 /**
  * A script that leaves behind a process in a session of its own and a directory without write
@@ -36,6 +28,20 @@ const withVolume = {
   volumes: [{ name: 'v', emptyDir: {} }],
   containers: [{ name: 'main', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/kw-leak' }] }],
 };
+
+describe('An embedded cluster that cannot start', () => {
+  it('on a full disk leaves neither a server nor a folder', async function () {
+    await using limited = await LimitedFolder.mountFor(this, 'size=1m');
+    await rejection(writeFile(join(limited.folder, 'full'), Buffer.alloc(2_000_000)));
+    const port = await freePort();
+    const error = await rejection(EmbeddedCluster.start({ port, directory: join(limited.folder, 'work') }));
+    expect(error).to.include({ code: 'ENOSPC' });
+    expect(await readdir(limited.folder)).to.deep.equal(['full']);
+    const server = createServer().listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    server.close();
+  });
+});
 
 for (const isolation of isolations) {
   describe(`Leftovers of the embedded cluster, isolation ${isolation}`, () => {
@@ -174,3 +180,13 @@ describe('Options of the embedded cluster', () => {
     });
   }
 });
+
+/** Returns a port on which nothing listens. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
