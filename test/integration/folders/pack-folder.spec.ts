@@ -195,7 +195,7 @@ describe('packFolder', () => {
       ['a', { name: '..' }, 'name'],
       ['a', { skipped: true }, 'skipped'],
       ['a', { signal: true }, 'signal'],
-    ] as const)
+    ] as readonly (readonly [path: unknown, options: object, field: string])[])
       expect(() => packFolder(path as string, options))
         .to.throw()
         .that.includes({ code: 'KW_ERR_INVALID_SPEC', field });

@@ -87,7 +87,7 @@ describe('unpackFolder', () => {
       [inChunks(archive), '', {}, 'folder'],
       [inChunks(archive), target, { expandedLimitBytes: -1 }, 'expandedLimitBytes'],
       [inChunks(archive), target, { signal: 1 }, 'signal'],
-    ] as const) {
+    ] as readonly (readonly [source: unknown, folder: string, options: object, field: string])[]) {
       const error = await rejection(unpackFolder(source as AsyncIterable<Uint8Array>, folder, options));
       expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field });
       expect(await readdir(home)).to.deep.equal([]);
