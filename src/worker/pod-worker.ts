@@ -81,7 +81,7 @@ import type { OpenStreams } from './retention/open-streams.ts';
 import { specDigest } from './spec-digest.ts';
 import { StoredVolume, storedHandleOf } from './stored-volume.ts';
 import { saverOf, TaskCacheSaver } from './task-cache-saver.ts';
-import { ArtifactVolumes } from './volumes/artifact-volumes.ts';
+import { ArtifactVolumes, type ArtifactVolumesComponents } from './volumes/artifact-volumes.ts';
 import type { SealedContentComponents } from './volumes/sealed-content.ts';
 
 export interface PodWorkerComponents {
@@ -164,7 +164,9 @@ export class PodWorker implements Worker {
     const { temporary, pods, streams, events } = components;
     const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
     const rows = components.archives === undefined ? undefined : components.repository.archives;
-    this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, rows, emit: events.emit });
+    const archiveOf: ArtifactVolumesComponents['archiveOf'] = async (artifact, options) =>
+      artifact instanceof StoredVolume ? await artifact.archiveIn(components.archives, options) : undefined;
+    this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, rows, archiveOf, emit: events.emit });
     this.#outputs = this.#outputSaver();
     this.#taskCaches = this.#taskCacheSaver();
   }

@@ -10,7 +10,7 @@ import { VolumeDisappearedError } from '../errors/repository.ts';
 import { PathConflictError } from '../errors/transfer.ts';
 import type { EmitEvent } from '../events/emit-event.ts';
 import { abortable } from '../internal/abort.ts';
-import type { VolumeRecord } from '../repository/records.ts';
+import type { ArchiveReference, VolumeRecord } from '../repository/records.ts';
 import type { VolumeRepository } from '../repository/volume-repository.ts';
 import type { InitializeCacheOptions, InitializeStreamedCacheOptions, TaskCacheKey } from '../runtime/caches.ts';
 import type { AbortOptions, Logger } from '../runtime/options.ts';
@@ -148,6 +148,12 @@ export class StoredVolume implements Volume {
     }
     this.#filled('.', taken);
     return taken;
+  }
+
+  /** Returns the archive of the content, if these archive stores have it. */
+  async archiveIn(archives: ArchiveService | undefined, options: AbortOptions): Promise<ArchiveReference | undefined> {
+    const { archive, service } = await this.#content.locate(options);
+    return archives !== undefined && service === archives ? archive : undefined;
   }
 
   async streamOut(path: string, options: StreamOutOptions = {}): Promise<Readable> {

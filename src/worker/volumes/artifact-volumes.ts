@@ -2,7 +2,7 @@ import { StoreNotConfiguredError } from '../../errors/repository.ts';
 import type { EmitEvent } from '../../events/emit-event.ts';
 import type { PodSupervisor } from '../../pods/pod-supervisor.ts';
 import type { ArchiveRepository } from '../../repository/archive-repository.ts';
-import type { VolumeRecord } from '../../repository/records.ts';
+import type { ArchiveReference, VolumeRecord } from '../../repository/records.ts';
 import type { ArtifactVolume } from '../../runtime/artifacts.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { Artifact, Volume } from '../../runtime/volume.ts';
@@ -30,6 +30,8 @@ export interface ArtifactVolumesComponents {
   readonly volume: (record: VolumeRecord) => TakingVolume;
   /** The rows of volumes without a pod. `undefined` for a worker without archive stores. */
   readonly rows: Pick<ArchiveRepository, 'insertArtifact'> | undefined;
+  /** Returns the archive that has the content of an artifact, if the archive stores of the worker have it. */
+  readonly archiveOf: (artifact: Artifact, options: AbortOptions) => Promise<ArchiveReference | undefined>;
   readonly emit: EmitEvent;
 }
 
@@ -72,8 +74,9 @@ export class ArtifactVolumes {
   }
 
   /**
-   * Creates a volume with the content of an artifact. Until the content is complete the volume has a
-   * short time to live. `held`: the handles of stored volumes that the reaper has to leave alone.
+   * Creates a volume with the content of an artifact. Within one archive store it is a row that refers
+   * to the archive. Otherwise the volume has a short time to live until the content is complete.
+   * `held`: the handles of stored volumes that the reaper has to leave alone meanwhile.
    */
   async copy(
     artifact: Artifact,
@@ -81,6 +84,8 @@ export class ArtifactVolumes {
     held: readonly string[],
     { signal }: AbortOptions,
   ): Promise<ArtifactVolume> {
+    const reference = await this.#refer(artifact, terms, { signal });
+    if (reference !== undefined) return reference;
     const stream = this.#components.streams.open(held);
     try {
       await stream.held;
@@ -95,6 +100,31 @@ export class ArtifactVolumes {
       throw await this.#diagnosed(error, { signal });
     } finally {
       await stream.close();
+    }
+  }
+
+  /** Returns `undefined` if the store has no archive of the content, or deletes it meanwhile. */
+  async #refer(
+    artifact: Artifact,
+    { teamId, ttlMs, store }: ArtifactTerms,
+    { signal }: AbortOptions,
+  ): Promise<ArtifactVolume | undefined> {
+    const { rows, archiveOf, emit, temporary } = this.#components;
+    if (rows === undefined || store === temporary.store.name) return undefined;
+    const archive = await archiveOf(artifact, { signal });
+    if (archive?.store !== store) return undefined;
+    const handle = temporary.newId();
+    const row = { handle, workerName: temporary.workerName, teamId, store, location: nowhere, timeToLiveMs: ttlMs };
+    try {
+      const inserted = await rows.insertArtifact(row, archive.id, { signal });
+      if (inserted === undefined) return undefined;
+      const { rawBytes, digest } = archive;
+      emit({ kind: 'volume-filled', handle, path: '.', rawBytes, digest });
+      return this.#created(inserted);
+    } catch (error) {
+      // The statement may have taken effect.
+      await this.#expire(handle);
+      throw error;
     }
   }
 

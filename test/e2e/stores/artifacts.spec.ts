@@ -29,6 +29,7 @@ import { tarOf } from '../../support/tar.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
 
 const dir = '/tmp/build/artifacts';
+const artifacts = 1_000;
 const uploadsAtOnce = 20;
 const loadMiB = 4;
 const make = (file: string): string => `head -c ${loadMiB * 1_048_576} /dev/urandom > ${file}`;
@@ -91,10 +92,10 @@ describe('artifacts in stores on a real cluster', function () {
     };
   };
 
-  // An upload to a claim passes through an exec, so there are fewer.
-  for (const { name, open, isAvailable, artifacts } of [
-    { name: 'pvc', open: onClaim, isAvailable: async () => true, artifacts: 100 },
-    { name: 's3', open: inBucket, isAvailable: hasS3Server, artifacts: 1_000 },
+  // An upload to a claim passes through an exec, so there are fewer: the other artifacts are copies.
+  for (const { name, open, isAvailable, uploads } of [
+    { name: 'pvc', open: onClaim, isAvailable: async () => true, uploads: 100 },
+    { name: 's3', open: inBucket, isAvailable: hasS3Server, uploads: 1_000 },
   ])
     describe(`of the driver ${name}`, () => {
       let store: StoreUnderTest | undefined;
@@ -223,25 +224,30 @@ describe('artifacts in stores on a real cluster', function () {
         expect(second.bytes).to.be.within(1, first.bytes / 100);
       });
 
-      it(`need no pod of their own: ${artifacts} uploads leave at most the store pod`, async () => {
-        const earlier = await setup.podNames();
+      it(`need no pod of their own: ${artifacts} of them, ${uploads} uploads and copies, leave at most the store pod`, async () => {
+        const files = (await store!.files()).length;
         const archive = await tarOf({ file: 'small' });
-        const handles: string[] = [];
+        const volumes: Volume[] = [];
         let begun = 0;
-        const upload = async (): Promise<void> => {
+        const produce = async (): Promise<void> => {
           while (begun < artifacts) {
             begun += 1;
-            const { volume } = await worker.createVolumeForArtifact('team');
-            await volume.streamIn('.', Readable.from([archive]));
-            handles.push(volume.handle);
+            const isUpload = begun <= uploads;
+            const { volume } = isUpload
+              ? await worker.createVolumeForArtifact('team')
+              : await worker.createArtifact(volumes[begun % volumes.length]!);
+            if (isUpload) await volume.streamIn('.', Readable.from([archive]));
+            volumes.push(volume);
           }
         };
-        await Promise.all(Array.from({ length: uploadsAtOnce }, upload));
-        expect(await setup.podNames()).to.deep.equal(earlier);
-        expect(earlier.length).to.be.at.most(1);
-        const last = await worker.lookupVolume(handles.at(-1)!);
+        await Promise.all(Array.from({ length: uploadsAtOnce }, produce));
+        expect(volumes).to.have.length(artifacts);
+        const pods = await setup.podNames();
+        expect(pods.filter((pod) => !pod.startsWith('store-'))).to.deep.equal([]);
+        expect(pods.length).to.be.at.most(1);
+        const last = await worker.lookupVolume(volumes.at(-1)!.handle);
         expect(Buffer.from(await last!.readFile('file')).toString()).to.equal('small');
-        expect((await store!.files()).length).to.be.at.least(artifacts);
+        expect((await store!.files()).length - files).to.equal(uploads);
       }).timeout(300_000);
 
       it('leave no byte in the store after they have expired and the reaper has run', async () => {

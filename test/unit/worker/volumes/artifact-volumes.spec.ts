@@ -4,7 +4,7 @@ import sinon from 'sinon';
 import { FakeArtifact, FakeArtifactStore, FakeCacheRepository, FakeVolumeRepository } from '../../../../fakes/index.ts';
 import { PodFailedError } from '../../../../src/errors/pod.ts';
 import type { ArchiveRepository } from '../../../../src/repository/archive-repository.ts';
-import type { VolumeRecord } from '../../../../src/repository/records.ts';
+import type { ArchiveReference, VolumeRecord } from '../../../../src/repository/records.ts';
 import { ArtifactVolumes, type TakingVolume } from '../../../../src/worker/volumes/artifact-volumes.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
@@ -39,6 +39,7 @@ describe('ArtifactVolumes', () => {
   let clock: VirtualClock;
   let takeFrom: sinon.SinonStub;
   let artifacts: ArtifactVolumes;
+  let archive: ArchiveReference | undefined;
   const rows = { insertArtifact: sinon.stub<Parameters<ArchiveRepository['insertArtifact']>, Promise<VolumeRecord>>() };
   const closed = sinon.spy();
   const streams = {
@@ -57,6 +58,7 @@ describe('ArtifactVolumes', () => {
     volumes.markCreated.callsFake(async (handle) => record(handle));
     volumes.setTimeToLive.callsFake(async (_worker, handle) => ({ ...record(handle), expiresAt }));
     volumes.expire.resolves(true);
+    archive = undefined;
     rows.insertArtifact.reset();
     rows.insertArtifact.callsFake(async ({ handle }) => ({ ...record(handle), store: 's3', location: {}, expiresAt }));
     caches.postponeExpiry.resolves(true);
@@ -80,6 +82,7 @@ describe('ArtifactVolumes', () => {
       streams,
       volume: ({ handle }) => ({ handle, takeFrom }) as unknown as TakingVolume,
       rows,
+      archiveOf: async () => archive,
       emit,
     });
   });
@@ -166,6 +169,48 @@ describe('ArtifactVolumes', () => {
     takeFrom.rejects(new Error('lost'));
     expect(await rejection(artifacts.copy(artifact, sealed, ['a'], {}))).to.include({ message: 'lost' });
     sinon.assert.calledOnceWithExactly(volumes.expire, 'w', 'new');
+  });
+
+  describe('of an artifact that has an archive', () => {
+    const ofArchive = async () => await artifacts.copy(artifact, sealed, ['a'], {});
+
+    beforeEach(() => {
+      archive = { id: 'archive', store: 's3', rawBytes: 2_048, digest: 'd' } as ArchiveReference;
+    });
+
+    it('refers to the archive with one statement, without a stream', async () => {
+      const { volume, expiresAt: until } = await ofArchive();
+      expect([volume.handle, until]).to.deep.equal(['new', expiresAt]);
+      sinon.assert.calledOnceWithMatch(
+        rows.insertArtifact,
+        { handle: 'new', workerName: 'w', teamId: 'team', store: 's3', location: {}, timeToLiveMs: 5_000 },
+        'archive',
+      );
+      for (const stub of [streams.open, takeFrom, volumes.setTimeToLive]) sinon.assert.notCalled(stub);
+      expect(emit.args.map(([event]) => event)).to.deep.equal([
+        { kind: 'volume-filled', handle: 'new', path: '.', rawBytes: 2_048, digest: 'd' },
+        { kind: 'volume-created', handle: 'new', teamId: 'team' },
+      ]);
+    });
+
+    it('copies if the archive is deleted meanwhile, or is in another store', async () => {
+      rows.insertArtifact.onFirstCall().resolves(undefined as unknown as VolumeRecord);
+      await ofArchive();
+      sinon.assert.calledOnce(takeFrom);
+      sinon.assert.calledTwice(rows.insertArtifact);
+      archive = { ...archive!, store: 'pvc' };
+      await ofArchive();
+      sinon.assert.calledTwice(takeFrom);
+      await artifacts.copy(artifact, terms, ['a'], {});
+      sinon.assert.calledThrice(takeFrom);
+    });
+
+    it('expires a row whose insert has an unknown outcome', async () => {
+      rows.insertArtifact.rejects(new Error('away'));
+      expect(await rejection(ofArchive())).to.include({ message: 'away' });
+      sinon.assert.calledOnceWithExactly(volumes.expire, 'w', 'new');
+      sinon.assert.notCalled(emit);
+    });
   });
 
   it('rejects with the first error also if the copy cannot be expired', async () => {
