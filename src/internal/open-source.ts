@@ -1,16 +1,12 @@
 import { Readable } from 'node:stream';
 
-import type { ReadOnceSource } from '../runtime/volume.ts';
 import { abortable } from './abort.ts';
 
 /**
  * Opens a source of the host. A host that does not notice the signal delays no caller: the call
- * rejects with the reason of the signal, and what the source opens later is ended.
+ * rejects with the reason of the signal, and a readable that the source opens later is destroyed.
  */
-export async function openSource<T extends ReadOnceSource>(
-  source: () => T | Promise<T>,
-  signal: AbortSignal | undefined,
-): Promise<T> {
+export async function openSource<T>(source: () => T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   const opening = (async () => await source())();
   try {
     return await abortable(opening, signal);
@@ -20,7 +16,7 @@ export async function openSource<T extends ReadOnceSource>(
   }
 }
 
-function end(source: ReadOnceSource): void {
+function end(source: unknown): void {
   if (!(source instanceof Readable)) return;
   source.on('error', () => undefined);
   source.destroy();

@@ -194,7 +194,7 @@ describe('ArtifactVolumes', () => {
     });
 
     it('copies if the archive is deleted meanwhile, or is in another store', async () => {
-      rows.insertArtifact.onFirstCall().resolves(undefined as unknown as VolumeRecord);
+      rows.insertArtifact.onFirstCall().resolves(undefined);
       await ofArchive();
       sinon.assert.calledOnce(takeFrom);
       sinon.assert.calledTwice(rows.insertArtifact);
