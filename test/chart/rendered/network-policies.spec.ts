@@ -20,11 +20,11 @@ describe('the network policies of the chart', () => {
   forEachValueSet('no rule permits every address or every port', (objects) => {
     for (const policy of ofKind(objects, 'NetworkPolicy'))
       for (const { peers, ports } of rulesOf(policy)) {
-        expect(peers, `${policy.metadata.name}: peers`).not.to.be.empty;
-        expect(ports, `${policy.metadata.name}: ports`).not.to.be.empty;
+        expect(peers, `${policy.metadata.name}: peers`).not.to.deep.equal([]);
+        expect(ports, `${policy.metadata.name}: ports`).not.to.deep.equal([]);
         for (const { port } of ports) expect(port, policy.metadata.name).not.to.equal(undefined);
         for (const peer of peers) {
-          expect(Object.keys(peer), policy.metadata.name).not.to.be.empty;
+          expect(Object.keys(peer), policy.metadata.name).not.to.deep.equal([]);
           expect(peer.ipBlock?.cidr ?? '', policy.metadata.name).not.to.match(/\/0$/);
           for (const address of metadataAddresses) expect(peer.ipBlock?.cidr ?? '').not.to.contain(address);
         }
