@@ -163,9 +163,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the checksums of a new migration are not recorded',
     file: 'src/repository/postgres/migrator.ts',
-    find: '    await this.#recordChecksums(transaction);\n',
+    find: '    await this.#recordFacts(transaction);\n',
     replace: '',
     killedBy: { specs: ['test/integration/repository/migrations.spec.ts'], grep: 'checksums' },
+  },
+  {
+    name: 'a version opens a schema that a newer one has migrated incompatibly',
+    file: 'src/repository/postgres/migrator.ts',
+    find: 'compatibleFrom !== null && compatibleFrom <= last',
+    replace: 'compatibleFrom !== last',
+    killedBy: { specs: ['test/integration/repository/version-skew.spec.ts'] },
   },
   {
     name: 'a migration waits for a table without a limit',

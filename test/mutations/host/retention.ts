@@ -125,8 +125,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a call waits for a container that is kept',
     file: 'src/worker/find-or-create-container.ts',
-    find: "record.state === 'destroying' || record.state === 'kept'",
-    replace: "record.state === 'destroying'",
+    find: "  if (record?.state === 'kept') throw new ContainerDisappearedError(handle, workerName);\n",
+    replace: '',
     killedBy: { specs: ['test/unit/worker/find-or-create-holders.spec.ts'] },
   },
 ];

@@ -554,4 +554,18 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (isFull)',
     killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'acknowledges no output' },
   },
+  {
+    name: 'a creator whose container the reaper may have deleted reports a finished owner',
+    file: 'src/worker/find-or-create-container.ts',
+    find: 'clock.now() - renewedAt > 2 * leaseMs',
+    replace: 'clock.now() < renewedAt',
+    killedBy: { specs: ['test/unit/worker/find-or-create-holders.spec.ts'], grep: 'its own lease has lapsed' },
+  },
+  {
+    name: 'an output that is an unchanged input is written again',
+    file: 'src/archives/archives.ts',
+    find: 'return same === undefined ? [] : [same];',
+    replace: 'return [];',
+    killedBy: { specs: ['test/integration/worker/outputs.spec.ts'], grep: 'an input that the step leaves unchanged' },
+  },
 ];
