@@ -9,6 +9,7 @@ const checks: readonly (readonly [name: string, command: string])[] = [
   ['fakes are up to date', 'node fakes/generate.ts --check'],
   ['reference of the configuration is up to date', 'node scripts/config-reference.ts --check'],
   ['templates, schema and reference of the chart are up to date', 'node scripts/chart.ts --check'],
+  ['dashboards and alerts are up to date', 'node scripts/monitoring.ts --check'],
   ['unused code and dependencies', 'knip --no-progress'],
   ['API report', 'node scripts/api-report.ts'],
   ['package.json', 'publint --strict --pack false'],

@@ -51,7 +51,19 @@ describe('docs/deploy.md', function () {
 
   it('installs, checks, upgrades, rolls back and uninstalls the service by its blocks alone', async () => {
     const blocks = executedBlocks(guide);
-    expect(blocks.map(({ section }) => section[0])).to.deep.equal(['2', '2', '3', '4', '5', '5', '5', '6', '7', '8']);
+    expect(blocks.map(({ section }) => section[0])).to.deep.equal([
+      '2',
+      '2',
+      '3',
+      '4',
+      '5',
+      '5',
+      '5',
+      '6',
+      '7',
+      '8',
+      '8',
+    ]);
     const script = [
       // A block that fails must not leave the port forward behind.
       "set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT",
@@ -71,6 +83,7 @@ describe('docs/deploy.md', function () {
     expect(outputOf('5')).to.contain('"state":"running"');
     expect(outputOf('6')).to.match(/^1\s.*superseded.*\n2\s.*deployed/m);
     expect(outputOf('7')).to.contain('successfully rolled out');
+    expect(outputOf('8')).to.match(/configmap "kubernetes-worker-agent-\S+" deleted/);
     expect(outputOf('8')).to.contain(`namespace "${env['NAMESPACE']}" deleted`);
   });
 

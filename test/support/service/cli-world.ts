@@ -21,6 +21,8 @@ export interface CliWorld extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** A folder of this machine. */
   readonly home: string;
+  /** Creates a database without a schema, which ends with the world. Returns its URL. */
+  emptyDatabase(): Promise<string>;
   /** Runs a statement in the database of the worker. */
   query(statement: string): Promise<void>;
   container(parts?: Partial<ContainerSpec>): Promise<{ container: Container; mounts: readonly VolumeMount[] }>;
@@ -48,6 +50,12 @@ export async function cliWorld({ kubeconfigPath, namespace, image }: WorldOption
       KW_WORKER_NAMESPACE: namespace,
       KW_WORKER_KUBECONFIG: kubeconfigPath,
       KW_DATABASE_URL: url,
+    },
+    emptyDatabase: async () => {
+      const empty = `${name}_${databases.length}`;
+      await onServer(server, `create database ${empty}`);
+      databases.push(empty);
+      return server.replace(/\/[^/]*$/, `/${empty}`);
     },
     query: (statement) => onServer(url, statement),
     container: (parts = {}) =>

@@ -21,5 +21,6 @@ export const checksums: Readonly<Record<string, string>> = {
   '0015-migration-checksums': '2bc7237db88be0843c496421d424e692aa3c29ea3f844f49c85939f5cc2f3328',
   '0016-archives': '41d2e5d81fc36951fe7d3e67414eec0523a437bc479db826c2826683683d3d88',
   '0017-volume-lists': 'faea7c3947ec8ee1d4b9d4611dfa1a520560ffaa091750d79b00f7d6cd5d491f',
+  '0018-archives-by-digest': '8356fd8fc8366d8ff32fa820d86140ec5ec200b2a2311e43124c0fe5fca8a543',
   '0019-compatible-from': 'cda8cd00099470d8377e377bfe6e7ca9cfa5ecddd3a3940e90dcbcae1c48a09c',
 };

@@ -17,6 +17,7 @@ import { reservations } from './0014-reservations.ts';
 import { migrationChecksums } from './0015-migration-checksums.ts';
 import { archives } from './0016-archives.ts';
 import { volumeLists } from './0017-volume-lists.ts';
+import { archivesByDigest } from './0018-archives-by-digest.ts';
 import { compatibleFrom } from './0019-compatible-from.ts';
 
 /** A migration, and which versions of the library work with a schema that has it. */
@@ -51,5 +52,6 @@ export const migrations: Readonly<Record<string, SchemaMigration>> = {
   '0015-migration-checksums': { up: migrationChecksums },
   '0016-archives': { up: archives },
   '0017-volume-lists': { up: volumeLists },
+  '0018-archives-by-digest': { up: archivesByDigest, compatibleFrom: '0017-volume-lists' },
   '0019-compatible-from': { up: compatibleFrom, compatibleFrom: '0017-volume-lists' },
 };

@@ -47,7 +47,16 @@ export function runCommand(context: CliContext, setExitCode: SetExitCode): Comma
     const use = async (worker: Parameters<typeof runOnce>[0]): Promise<void> =>
       setExitCode(await runOnce(worker, plan, { stdin, tty, force, isQuiet }, context));
     await withLocalErrors(async () => {
-      if (embedded !== true) return await withWorker(command, context, use, { register: true });
+      if (embedded !== true)
+        return await withWorker(
+          command,
+          context,
+          async (worker) => {
+            await expectCluster(worker, context.signal);
+            await use(worker);
+          },
+          { register: true },
+        );
       const { withEmbeddedWorker } = await import('../run/embedded-worker.ts');
       await withEmbeddedWorker(context.signal, use);
     });
