@@ -9,7 +9,7 @@
 {{/* How clients of the status API authenticate. Empty with existingConfigMap, which the chart does not read. */}}
 {{- define "kubernetes-worker.statusAuth" -}}
 {{- if not .Values.existingConfigMap -}}
-{{- dig "status" "auth" "token" .Values.config -}}
+{{- dig "status" "auth" "token" (default dict .Values.config) -}}
 {{- end -}}
 {{- end }}
 
@@ -25,12 +25,12 @@
 {{- $section := index . 1 -}}
 {{- $name := index . 2 -}}
 {{- $default := index (include "kubernetes-worker.configDefaults" $root | fromYaml) $section $name -}}
-{{- dig $section $name $default $root.Values.config -}}
+{{- dig $section $name $default (default dict $root.Values.config) -}}
 {{- end }}
 
 {{/* The configuration of the service: that of the values, and what follows from other values. */}}
 {{- define "kubernetes-worker.config" -}}
-{{- $config := deepCopy .Values.config -}}
+{{- $config := deepCopy (default dict .Values.config) -}}
 {{- range list "worker" "database" "status" "metrics" -}}
 {{- if not (get $config .) }}{{ $_ := set $config . dict }}{{ end -}}
 {{- end -}}
@@ -89,6 +89,6 @@
 {{- define "kubernetes-worker.stepLabels" -}}
 app.kubernetes.io/managed-by: kubernetes-worker
 {{- if not .Values.existingConfigMap }}
-kubernetes-worker/worker: {{ include "kubernetes-worker.labelValue" (dig "worker" "name" .Release.Name .Values.config) | quote }}
+kubernetes-worker/worker: {{ include "kubernetes-worker.labelValue" (dig "worker" "name" .Release.Name (default dict .Values.config)) | quote }}
 {{- end }}
 {{- end }}

@@ -18,8 +18,8 @@ values.schema.json.
 {{- fail (printf "existingConfigMap is %s, and config has keys (%s): move them into the config map, or remove existingConfigMap." .Values.existingConfigMap (keys .Values.config | sortAlpha | join ", ")) -}}
 {{- end -}}
 {{- else -}}
-{{- $url := dig "database" "url" "" .Values.config -}}
-{{- $urlFile := dig "database" "urlFile" "" .Values.config -}}
+{{- $url := dig "database" "url" "" (default dict .Values.config) -}}
+{{- $urlFile := dig "database" "urlFile" "" (default dict .Values.config) -}}
 {{- if regexMatch "^[a-z]+://[^/@]*:[^/@]+@" $url -}}
 {{- fail "config.database.url has a password, and config is rendered into a ConfigMap: put the URL into a Secret, and set existingSecret to its name." -}}
 {{- end -}}
@@ -34,7 +34,7 @@ values.schema.json.
 {{- end -}}
 {{- fail "existingSecret is empty, and so is config.database.urlFile: create a Secret with the URL of the database, and set existingSecret to its name." -}}
 {{- end -}}
-{{- $tokenFile := dig "status" "tokenFile" "" .Values.config -}}
+{{- $tokenFile := dig "status" "tokenFile" "" (default dict .Values.config) -}}
 {{- if include "kubernetes-worker.usesTokenSecret" . -}}
 {{- if and $tokenFile (ne $tokenFile (printf "%s/status-token" (include "kubernetes-worker.secretFolder" .))) -}}
 {{- fail (printf "config.status.tokenFile is %s, and the token comes from the key %s of the Secret %s (existingSecret): remove config.status.tokenFile, or set secretKeys.statusToken to an empty text." $tokenFile .Values.secretKeys.statusToken .Values.existingSecret) -}}
@@ -47,7 +47,7 @@ values.schema.json.
 
 {{/* The keys of the configuration that other values decide. */}}
 {{- define "kubernetes-worker.validateConfig" -}}
-{{- $config := .Values.config -}}
+{{- $config := default dict .Values.config -}}
 {{- $steps := include "kubernetes-worker.stepsNamespace" . -}}
 {{- $namespace := dig "worker" "namespace" $steps $config -}}
 {{- if ne $namespace $steps -}}
@@ -169,7 +169,7 @@ values.schema.json.
 {{- if and $steps.createNamespace (eq (include "kubernetes-worker.stepsNamespace" .) .Release.Namespace) -}}
 {{- fail (printf "steps.createNamespace is true, and the namespace of the steps is that of the release (%s): set steps.namespace to another." .Release.Namespace) -}}
 {{- end -}}
-{{- $security := dig "pods" "security" "default" .Values.config -}}
+{{- $security := dig "pods" "security" "default" (default dict .Values.config) -}}
 {{- if and $steps.createNamespace (eq $steps.podSecurity "restricted") (ne $security "restricted") (not .Values.existingConfigMap) -}}
 {{- fail (printf "steps.podSecurity is restricted, and config.pods.security is %s: set config.pods.security to restricted, or steps.podSecurity to baseline." $security) -}}
 {{- end -}}
@@ -240,7 +240,7 @@ values.schema.json.
 {{- with $peer.ipBlock -}}
 {{- range prepend (default list .except) .cidr -}}
 {{- if not (include "kubernetes-worker.isNetwork" .) -}}
-{{- fail (printf "%s.ipBlock has %s, which is no network: use a form such as 10.0.0.0/8, 10.1.2.3/32 or fd00::/8." $path .) -}}
+{{- fail (printf "%s.ipBlock has %s, which is no network: use a form such as 10.0.0.0/8, 10.1.2.3/32 or fd12:3456:789a::/48." $path .) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasSuffix "/0" .cidr -}}
@@ -264,7 +264,10 @@ values.schema.json.
 
 {{/* Whether a network contains the address of the clouds' metadata servers. */}}
 {{- define "kubernetes-worker.containsMetadata" -}}
-{{- if hasPrefix "fd00:ec2::" . -}}true
+{{- /* fd00:ec2::254 */ -}}
+{{- $ipv6 := lower . -}}
+{{- if hasPrefix "fd00:ec2::" $ipv6 -}}true
+{{- else if regexMatch "^(fc00|fd00)::/([1-9]|1[0-9]|20)$" $ipv6 -}}true
 {{- else if regexMatch "^[0-9]+([.][0-9]+){3}/[0-9]+$" . -}}
 {{- $parts := splitList "/" . -}}
 {{- $address := 0 -}}

@@ -55,6 +55,16 @@ describe('what helm install prints', () => {
       /auth is tokenReview, and the chart creates no ClusterRole/,
     ],
     ['permissions of the user', { rbac: { create: false } }, /rbac.create is false: /],
+    [
+      'pods that may be root',
+      { podSecurityContext: { runAsNonRoot: false } },
+      /podSecurityContext or containerSecurityContext permits more/,
+    ],
+    [
+      'a privileged service',
+      { containerSecurityContext: { privileged: true } },
+      /podSecurityContext or containerSecurityContext permits more/,
+    ],
     ['a config map of the user', { existingConfigMap: 'own' }, /existingConfigMap is own: /],
     [
       'privileged steps',
@@ -75,7 +85,7 @@ describe('what helm install prints', () => {
   it('warns of nothing that the values did otherwise', async () => {
     const notes = await notesOf({ replicaCount: 2 }, 'production-ha');
     expect(notes).not.to.match(
-      /replicaCount is|networkPolicy.enabled is false|mode is unmanaged|auth is none|rbac.create is false/,
+      /replicaCount is|networkPolicy.enabled is false|mode is unmanaged|auth is none|rbac.create is false|permits more/,
     );
   });
 

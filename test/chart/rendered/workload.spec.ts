@@ -64,6 +64,12 @@ describe('the workload of the service', () => {
     expect(await checksum({ replicaCount: 3 }), 'replicaCount').to.equal(before);
   });
 
+  it('has the defaults if the section of the configuration is empty, as when all its keys are comments', async () => {
+    expect(await render({ profile: 'minimal', values: { config: null } })).to.deep.equal(
+      await render({ profile: 'minimal' }),
+    );
+  });
+
   it('is not started anew by a soak, a test or monitoring that is switched on', async () => {
     const options = { profile: 'minimal' };
     const template = workloadOf(await render(options)).spec?.template;
