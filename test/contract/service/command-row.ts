@@ -12,6 +12,8 @@ export interface CommandRow {
   readonly withoutCluster?: number;
   /** How the command ends if no database answers. `undefined` if it needs none. */
   readonly withoutDatabase?: number;
+  /** How the command ends if the database has no worker of the name. `undefined` if it needs none. */
+  readonly withoutWorker?: number;
   /** Whether its result is text on stdout. */
   readonly prints?: false;
   /** How the command ends at SIGINT while a server that it needs is silent. @defaultValue 130 */

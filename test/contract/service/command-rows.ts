@@ -11,7 +11,7 @@ import type { CommandRow } from './command-row.ts';
 import { cpRow, execRow, runRow } from './stream-rows.ts';
 
 const succeeded = { exitCode: 0, stderr: '' };
-const [unavailable, failure] = [69, 1];
+const [unavailable, wrongConfiguration, failure] = [69, 78, 1];
 
 /** A row for each command of the program, by its words. */
 export const commandRows: Readonly<Record<string, CommandRow>> = {
@@ -25,6 +25,7 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
     refused: [[], ['h', '--since-bytes', '1x'], ['h', 'p', 'q']],
     withoutCluster: unavailable,
     withoutDatabase: unavailable,
+    withoutWorker: wrongConfiguration,
     works: async (rig) => {
       const result = { exitCode: 0, stdout: 'out\n', stderr: 'err\n' };
       expect(await rig.run(['logs', rig.handle, 'task'])).to.deep.equal(result);
@@ -47,6 +48,7 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
     // The rows are those of the database; the pods' part is a question mark.
     withoutCluster: 0,
     withoutDatabase: unavailable,
+    withoutWorker: wrongConfiguration,
     works: async (rig) => {
       const listed = await rig.run(['ps', '--owner-kind', rig.owner.kind]);
       expect(listed).to.include(succeeded);
@@ -75,6 +77,7 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
     args: ({ image }) => [image],
     refused: [['a', 'b']],
     withoutDatabase: unavailable,
+    withoutWorker: wrongConfiguration,
     works: async (rig) => {
       const permitted = await rig.run(['explain', 'image', rig.image]);
       expect([permitted.exitCode, /^Permitted: +yes$/m.test(permitted.stdout)], permitted.stdout).to.deep.equal([
@@ -102,6 +105,7 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
     refused: [[], ['a', 'b']],
     withoutCluster: unavailable,
     withoutDatabase: unavailable,
+    withoutWorker: wrongConfiguration,
     works: async (rig) => {
       const described = await rig.run(['explain', 'container', rig.handle]);
       expect(described).to.include(succeeded);
@@ -115,6 +119,7 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
     args: () => [],
     refused: [['--every-ms', '0'], ['word']],
     withoutDatabase: unavailable,
+    withoutWorker: wrongConfiguration,
     works: async (rig) => {
       const following = rig.start(['events', '--follow', '--every-ms', '100', '--json']);
       await following.waitFor(rig.handle);
@@ -136,6 +141,7 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
     refused: [['word']],
     withoutCluster: unavailable,
     withoutDatabase: unavailable,
+    withoutWorker: wrongConfiguration,
     works: async (rig) => {
       const { world } = rig;
       const owner = { kind: 'finished', key: randomUUID() };
@@ -146,6 +152,24 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
       expect(planned.stdout).to.contain(container.handle);
       expect((await rig.run(['reap'])).stdout).to.contain('1 containers');
       expect(await world.worker.lookupContainer(container.handle)).to.equal(undefined);
+    },
+  },
+
+  finish: {
+    // With a handle it would end the container of the other rows.
+    args: () => ['none'],
+    refused: [[], ['a', 'b']],
+    withoutDatabase: unavailable,
+    withoutWorker: wrongConfiguration,
+    prints: false,
+    works: async (rig) => {
+      const { container } = await rig.world.container();
+      const finished = await rig.run(['finish', container.handle]);
+      expect(finished).to.include(succeeded);
+      expect(finished.stdout).to.contain(`container ${container.handle} is deleted`);
+      expect(await rig.world.worker.lookupContainer(container.handle)).to.equal(undefined);
+      const none = await rig.run(['finish', 'none']);
+      expect([none.exitCode, none.stderr.includes('there is no container none')]).to.deep.equal([failure, true]);
     },
   },
 

@@ -65,6 +65,18 @@ function describeFailures(rigOf: () => CommandRig, words: readonly string[], row
     });
   }
 
+  if (row.withoutWorker !== undefined)
+    it(`exits with ${row.withoutWorker} for a mistyped name of a worker, which it does not register`, async () => {
+      const rig = rigOf();
+      const names = async (): Promise<readonly string[]> =>
+        (await rig.world.worker.listWorkers()).map(({ name }) => name);
+      const before = await names();
+      const { exitCode, stderr } = await rig.run(args(), { KW_WORKER_NAME: 'mistyped' });
+      expect(exitCode, stderr).to.equal(row.withoutWorker);
+      expect(stderr).to.include('KW_ERR_WORKER_NOT_FOUND').and.include('"mistyped"').and.include('KW_WORKER_NAME');
+      expect(await names()).to.deep.equal(before);
+    });
+
   if (row.prints !== false) {
     it('ends silently if the reader of stdout ends', async () => {
       const running = rigOf().start(args());

@@ -29,6 +29,7 @@ export const execRow: CommandRow = {
   refused: [[], ['h'], ['h', '--env', 'NAME', '--', 'true']],
   withoutCluster: 69,
   withoutDatabase: 69,
+  withoutWorker: 78,
   works: async (rig) => {
     const piped = await rig.run([
       'exec',
@@ -75,6 +76,7 @@ export const cpRow: CommandRow = {
   refused: [[], ['a'], ['a', 'b'], ['a', 'h:relative'], ['a', 'h:/b', 'c']],
   withoutCluster: 69,
   withoutDatabase: 69,
+  withoutWorker: 78,
   works: async (rig) => {
     const { world } = rig;
     const tree = await makeTree(rig);
