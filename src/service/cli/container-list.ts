@@ -1,4 +1,4 @@
-import type { Container, ContainerInfo, ContainerQuery, ProcessInfo, Worker } from '../../index.ts';
+import type { Container, ContainerInfo, ProcessInfo, Worker } from '../../index.ts';
 import { eachOf } from '../each-of.ts';
 import { messageOf } from '../error-facts.ts';
 
@@ -10,22 +10,6 @@ export interface ListedContainer extends ContainerInfo {
   readonly processes?: readonly ProcessInfo[] | undefined;
   /** Why the pod could not be examined. */
   readonly problem?: string | undefined;
-}
-
-const pageSize = 500;
-
-/** Yields every page of the containers that match. */
-export async function* containerPages(
-  worker: Pick<Worker, 'listContainers'>,
-  query: ContainerQuery,
-  signal: AbortSignal,
-): AsyncGenerator<readonly ContainerInfo[]> {
-  for (let after: string | undefined; ; ) {
-    const { containers, next } = await worker.listContainers({ ...query, limit: pageSize, after }, { signal });
-    yield containers;
-    if (next === undefined) return;
-    after = next;
-  }
 }
 
 /** Adds to each container what its pod reports. A pod that does not answer does not fail the list. */

@@ -1,5 +1,5 @@
 import type { ContainerInfo, Worker } from '../../index.ts';
-import { containerPages } from '../cli/container-list.ts';
+import { containerPages } from '../container-pages.ts';
 import { runOwnerKind, runReservationKind } from './run-owner.ts';
 
 type RunsWorker = Pick<Worker, 'listContainers' | 'reservations'>;

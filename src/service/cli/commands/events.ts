@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 
 import type { ContainerInfo, KubernetesWorker } from '../../../index.ts';
+import { containerPages } from '../../container-pages.ts';
 import type { CliContext, DefineCommand } from '../cli-context.ts';
 import { UsageError } from '../cli-error.ts';
 import { type ContainerChange, changesBetween } from '../container-changes.ts';
-import { containerPages } from '../container-list.ts';
 import { print, printJsonLine } from '../output.ts';
 import { printable } from '../printable.ts';
 import { configurable, withWorker } from '../worker-command.ts';

@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
 
 import type { ContainerState, ProcessInfo } from '../../../index.ts';
+import { containerPages } from '../../container-pages.ts';
 import { ageOf } from '../age.ts';
 import type { DefineCommand } from '../cli-context.ts';
-import { containerPages, examineAll, type ListedContainer } from '../container-list.ts';
+import { examineAll, type ListedContainer } from '../container-list.ts';
 import { print, printJson, tableOf } from '../output.ts';
 import { printable } from '../printable.ts';
 import { configurable, withWorker } from '../worker-command.ts';
