@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+
 import { ClosedError } from '../errors/caller.ts';
 import type { ProcessFacts } from '../errors/process.ts';
 import { LeaseLostError } from '../errors/repository.ts';

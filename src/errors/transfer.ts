@@ -23,8 +23,8 @@ export interface TransferFacts {
 }
 
 /**
- * The base class of the errors about the content of volumes, and about archives of folders. After a failed upload the volume is
- * unchanged.
+ * The base class of the errors about the content of volumes, and about archives of folders. After a
+ * failed upload the volume is unchanged.
  *
  * @public
  */
