@@ -13,7 +13,7 @@ describe('An installation of the chart that cannot succeed', function () {
     await using release = await Release.prepare(this, 'nodb');
     const { address } = release.site.databaseServer;
     await release.setDatabaseUrl(`postgres://ci:hidden-password@${address}:9/ci`);
-    // The port is one that the policy permits, and that nobody listens on.
+    // The port is one that the policy permits, and without a listener.
     const values = { networkPolicy: { database: { ports: [9] } } };
     const error = await rejection(release.install({ values, waitSeconds: 20 }));
     expect(error.message).to.match(/not ready|deadline exceeded/);

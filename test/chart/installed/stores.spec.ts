@@ -52,7 +52,7 @@ describe('The chart with a claim as the store, and policies of steps', function 
     expect(await outputPastItsPod(release, worker, steps)).to.equal('kept\n');
   });
 
-  it('lets steps reach what is listed, hermetic steps and the store nothing, and nobody reach any of them', async () => {
+  it('lets steps reach what is listed, hermetic steps and the store nothing, and no pod reach any of them', async () => {
     const { kubeConfig } = release;
     const [step, hermetic] = await Promise.all([
       makeContainer(worker, shellImage),
