@@ -1,5 +1,6 @@
-// Makes the schemas that kubeconform compares the chart's objects with, unless they are made, and prints their folder. They come from
-// Kubernetes' own description of its API and from the CustomResourceDefinitions of others, all in modules of Go. Needs Go.
+// Makes the schemas that kubeconform compares the chart's objects with, unless they are made, and
+// prints their folder. They come from Kubernetes' own description of its API and from the
+// CustomResourceDefinitions of others, all in modules of Go. Needs Go.
 import { createHash } from 'node:crypto';
 import {
   existsSync,

@@ -9,7 +9,10 @@ export interface GoModule {
   readonly sum: string;
 }
 
-/** Returns the folder with the files of a module, which Go downloads once and verifies. Throws if they are not those of `sum`. */
+/**
+ * Returns the folder with the files of a module, which Go downloads once and verifies. Throws if they
+ * are not those of `sum`.
+ */
 export function moduleFolder({ path, version, sum }: GoModule): string {
   const args = ['mod', 'download', '-json', `${path}@${version}`];
   const printed = execFileSync('go', args, { cwd: tmpdir(), encoding: 'utf8', maxBuffer: 1 << 20 });

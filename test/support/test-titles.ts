@@ -1,6 +1,6 @@
 /**
- * Returns the titles of the suites and tests in the text of a spec, as they are written there. A function whose name begins with
- * `forEach` declares tests too.
+ * Returns the titles of the suites and tests in the text of a spec, as they are written there. A
+ * function whose name begins with `forEach` declares tests too.
  */
 export function titlesOf(source: string): readonly string[] {
   const titles = source.matchAll(

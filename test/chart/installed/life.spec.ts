@@ -69,7 +69,7 @@ function isOfWorker(object: string): boolean {
   return /^(Pod\/store-|ConfigMap\/kubernetes-worker-agent-)/.test(object);
 }
 
-/** Does what the chart's README says: kubectl delete pods,configmaps -l app.kubernetes.io/managed-by=kubernetes-worker */
+/** Does what the chart's README says: it deletes the pods and config maps that the worker manages. */
 async function removeWhatTheWorkerMade({ core, namespace }: Release): Promise<void> {
   const selected = { namespace, labelSelector: 'app.kubernetes.io/managed-by=kubernetes-worker' };
   await core.deleteCollectionNamespacedPod(selected);

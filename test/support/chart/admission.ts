@@ -11,7 +11,10 @@ import type { RenderedObject } from './rendered-object.ts';
 
 const ofNoNamespace = new Set(['Namespace', 'ClusterRole', 'ClusterRoleBinding']);
 
-/** Sends an object of the chart to the API server, which admits it in this namespace, or rejects, and stores nothing. */
+/**
+ * Sends an object of the chart to the API server, which admits it in this namespace, or rejects, and
+ * stores nothing.
+ */
 export async function dryRun(kubeConfig: KubeConfig, namespace: string, object: RenderedObject): Promise<void> {
   const metadata = ofNoNamespace.has(object.kind) ? object.metadata : { ...object.metadata, namespace };
   const api = KubernetesObjectApi.makeApiClient(kubeConfig);

@@ -2,7 +2,10 @@ import { KubernetesWorker, type KubernetesWorkerOptions } from '../../../src/ind
 import { shellImage } from '../real-cluster.ts';
 import type { Release } from './release.ts';
 
-/** Opens the worker of a release, as a host does. It has no loops of its own: the service reaps and sends heartbeats. */
+/**
+ * Opens the worker of a release, as a host does. It has no loops of its own: the service reaps and
+ * sends heartbeats.
+ */
 export async function openHost(
   release: Release,
   options: Partial<KubernetesWorkerOptions> = {},

@@ -9,7 +9,10 @@ const found = new Map<string, Promise<string>>();
 /** A folder of `hack/tools`: a program that examines the chart. */
 export type ChartProgram = 'helm3' | 'helm4' | 'helm-unittest' | 'kubeconform' | 'kube-score';
 
-/** Returns the path of a program, which is built if it is not; that takes minutes. A program that cannot be built is an error. */
+/**
+ * Returns the path of a program, which is built if it is not; that takes minutes. A program that
+ * cannot be built is an error.
+ */
 export async function chartProgram(name: ChartProgram): Promise<string> {
   const path = found.get(name) ?? buildProgram(name);
   found.set(name, path);

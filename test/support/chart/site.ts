@@ -30,7 +30,10 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** What all installations of the chart in this process share: the image of the service in a registry, and a database server. */
+/**
+ * What all installations of the chart in this process share: the image of the service in a registry,
+ * and a database server.
+ */
 export interface ChartSite {
   /** The image, as `HOST:PORT/NAME:TAG`. */
   readonly image: string;
