@@ -371,7 +371,7 @@ function compose(
     logger,
   });
   observers.push(
-    connectionMetrics(() => ({ ...limits.places() })),
+    connectionMetrics(() => limits.places()),
     composeInventory({
       workerName: name,
       queries: repository.queries,

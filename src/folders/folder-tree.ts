@@ -15,6 +15,7 @@ import { attributesOf, type EntryAttributes } from '../archives/tar/entry-attrib
 import { normalPath } from '../archives/tar/entry-path.ts';
 import { displayName, type TarEntry } from '../archives/tar/tar-reader.ts';
 import { CorruptArchiveError, PathConflictError } from '../errors/transfer.ts';
+import { hasCode } from '../internal/has-code.ts';
 import { bytesOf, pathOf } from './byte-path.ts';
 
 /**
@@ -133,10 +134,6 @@ function shown(name: string): string {
 
 function secondsOf({ mtimeNs }: EntryAttributes): number {
   return Number(mtimeNs) / 1e9;
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** A path that cannot be examined has no file of the archive. */

@@ -7,6 +7,7 @@ import { InvalidSpecError } from '../errors/caller.ts';
 import { UnsupportedEntryError } from '../errors/transfer.ts';
 import { abortableChunks } from '../internal/abortable-chunks.ts';
 import { endSource } from '../internal/end-source.ts';
+import { hasCode } from '../internal/has-code.ts';
 import type { UnpackedFolder, UnpackFolderOptions } from '../runtime/folder.ts';
 import type { ReadOnceSource } from '../runtime/volume.ts';
 import { archiveChunks, localPath, unpackFolderOptions } from '../validation/folder-shapes.ts';
@@ -70,7 +71,7 @@ async function prepare(folder: string): Promise<boolean> {
   const isNew = await mkdir(folder).then(
     () => true,
     (error: unknown) => {
-      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+      if (hasCode(error, 'EEXIST')) return false;
       throw error;
     },
   );

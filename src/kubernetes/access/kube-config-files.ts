@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
+
+import { hasCode } from '../../internal/has-code.ts';
 import { type Fields, fieldsOf, isFields, textOf } from '../fields.ts';
 import { clusterOf, contextOf, userOf } from './config-entries.ts';
 import { LoadedConfig } from './loaded-config.ts';
@@ -41,7 +43,7 @@ async function readConfigFile(
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (mayBeMissing && error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (mayBeMissing && hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
   try {

@@ -6,6 +6,7 @@ import type { ConfigSources, LoadedConfig } from '../config/load-config.ts';
 import { type ConfigWatch, watchConfig } from '../config/watch-config.ts';
 import { workerOptionsOf } from '../config/worker-options.ts';
 import { packageVersion } from '../package-version.ts';
+import { serviceClock as clock } from '../service-clock.ts';
 import { startMetricsServer, startStatusServer } from '../status/status-server.ts';
 import { containerResources } from '../telemetry/container-resources.ts';
 import { type ServiceLogger, serviceLogger } from '../telemetry/logger.ts';
@@ -18,7 +19,6 @@ import { endOnFaults } from './faults.ts';
 import { runService, type ServiceParts } from './life-cycle.ts';
 import { type ListenerPlan, startListeners } from './listeners.ts';
 import { openWhenAvailable } from './open-when-available.ts';
-import { serviceClock as clock } from './service-clock.ts';
 import { type ServiceHealth, ServiceState } from './service-state.ts';
 
 export interface ServeOptions {

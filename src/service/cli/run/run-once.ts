@@ -1,7 +1,7 @@
 import type { ContainerOwner, ContainerWithMounts, Worker } from '../../../index.ts';
 import { finishDeadRuns } from '../../runs/dead-runs.ts';
 import { RunOwner } from '../../runs/run-owner.ts';
-import { serviceClock } from '../../serve/service-clock.ts';
+import { serviceClock } from '../../service-clock.ts';
 import { runAttached } from '../attached/run-attached.ts';
 import type { CliContext } from '../cli-context.ts';
 import { download } from '../copy/download.ts';

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 
-import type { AbortOptions, Clock } from '../../index.ts';
+import type { AbortOptions, Clock } from '../index.ts';
 
 /** The clock of this machine. A wait rejects with the signal's reason. */
 export const serviceClock: Clock = {
