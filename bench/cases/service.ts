@@ -29,7 +29,7 @@ export const benchmark: Benchmark = {
     idle: { value: '30', meaning: 'for how many seconds it is watched' },
     rate: { value: '1000', meaning: 'the number of requests a second' },
     seconds: { value: '30', meaning: 'for how many seconds they are sent' },
-    builds: { value: '2', meaning: 'how many builds run at once meanwhile' },
+    builds: { value: '2', meaning: 'how many builds start each second meanwhile' },
     peer: { value: '', meaning: "the path of another version's src/service/main.ts, to be measured in turn" },
     port: { value: '19393', meaning: 'the port of the status server; the next one is that of the metrics' },
   },
@@ -115,6 +115,8 @@ interface LoadRun extends LoadFigures {
   /** The processor time of the service, its own work included. */
   readonly cpuMsPerRequest: number;
   readonly longestStallMs: number;
+  /** The time in which the service could run and other programs had the processors, a second. */
+  readonly waitedMs: number;
   readonly residentMiB: number;
   /** From the first third on, when the heap has its size, to the end. */
   readonly grownMiB: number;
@@ -135,6 +137,7 @@ function loadCases({ peer, ...options }: LoadOptions): readonly BenchCase[] {
     figure('p99', 'ms', 'p99Ms', { goal: 50 }),
     figure("the sender's own delay, p99", 'ms', 'senderP99Ms'),
     figure('longest stall of the event loop', 'ms', 'longestStallMs'),
+    figure('its wait for a processor, a second', 'ms', 'waitedMs'),
     figure('processor time a request', 'ms', 'cpuMsPerRequest'),
     figure('resident memory', 'MiB', 'residentMiB'),
     figure('its growth after the first third', 'MiB', 'grownMiB'),
@@ -168,9 +171,9 @@ async function measureLoad(
 ): Promise<LoadRun> {
   await using serve = await start(program);
   await sleep(settleMs);
-  const [cpuBefore] = [await serve.processorMs(), await serve.longestStallMs()];
+  const [cpuBefore, waitedBefore] = [await serve.processorMs(), await serve.waitedMs(), await serve.longestStallMs()];
   const ending = new AbortController();
-  const running = Array.from({ length: builds }, () => buildUntil(worker, ending.signal));
+  const building = buildUntil(worker, builds, ending.signal);
   const early = sleep((seconds * 1000) / 3).then(async () => await serve.residentMiB());
   const { stdout } = await promisify(execFile)(process.execPath, [
     load,
@@ -179,34 +182,46 @@ async function measureLoad(
     String(seconds),
   ]);
   const cpuMs = (await serve.processorMs()) - cpuBefore;
+  const waitedMs = ((await serve.waitedMs()) - waitedBefore) / seconds;
   const longestStallMs = await serve.longestStallMs();
   const residentMiB = await serve.residentMiB();
   ending.abort();
-  const counts = await Promise.all(running);
+  const built = await building;
   const figures = JSON.parse(stdout) as LoadFigures;
   if (figures.failed > 0) throw new Error(`${String(figures.failed)} of ${String(figures.sent)} requests failed`);
   return {
     ...figures,
     cpuMsPerRequest: cpuMs / figures.sent,
     longestStallMs,
+    waitedMs,
     residentMiB,
     grownMiB: residentMiB - (await early),
-    builds: counts.reduce((sum, count) => sum + count, 0),
+    builds: built,
   };
 }
 
-/** Runs builds of one step until the signal aborts. Returns their number. */
-async function buildUntil(worker: KubernetesWorker, signal: AbortSignal): Promise<number> {
-  let count = 0;
-  for (; !signal.aborted; count += 1) {
-    const owner = { kind: 'build', key: randomUUID() };
-    const { container } = await worker.findOrCreateContainer(owner, { image: 'busybox' });
-    const task = await container.run({ path: 'sh', args: ['-c', 'echo built'] }, {});
-    const { exitStatus } = await task.wait();
-    if (exitStatus !== 0) throw new Error(`a build ended with exit status ${String(exitStatus)}`);
-    await worker.ownerFinished(owner);
+/**
+ * Starts builds of one step at a constant rate until the signal aborts. More builds than that would
+ * take the processors from the service, and its answers would measure the machine. Resolves to
+ * their number when the last one has ended.
+ */
+async function buildUntil(worker: KubernetesWorker, perSecond: number, signal: AbortSignal): Promise<number> {
+  const builds: Promise<void>[] = [];
+  while (!signal.aborted) {
+    builds.push(build(worker));
+    await sleep(1000 / perSecond, undefined, { signal }).catch(() => undefined);
   }
-  return count;
+  await Promise.all(builds);
+  return builds.length;
+}
+
+async function build(worker: KubernetesWorker): Promise<void> {
+  const owner = { kind: 'build', key: randomUUID() };
+  const { container } = await worker.findOrCreateContainer(owner, { image: 'busybox' });
+  const task = await container.run({ path: 'sh', args: ['-c', 'echo built'] }, {});
+  const { exitStatus } = await task.wait();
+  if (exitStatus !== 0) throw new Error(`a build ended with exit status ${String(exitStatus)}`);
+  await worker.ownerFinished(owner);
 }
 
 function caseOf(

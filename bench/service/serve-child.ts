@@ -78,6 +78,13 @@ export class ServeChild implements AsyncDisposable {
     return (((user ?? 0) + (system ?? 0)) * 1000) / ticksPerSecond;
   }
 
+  /** Returns for how long its main thread could run and had no processor, since the start. */
+  async waitedMs(): Promise<number> {
+    const pid = String(this.#child.pid);
+    const [, waitedNs] = (await readFile(`/proc/${pid}/task/${pid}/schedstat`, 'utf8')).split(' ').map(Number);
+    return (waitedNs ?? 0) / 1e6;
+  }
+
   /** Returns the longest delay of the event loop since the last call. */
   async longestStallMs(): Promise<number> {
     const text = await (await fetch(this.#metricsUrl)).text();
