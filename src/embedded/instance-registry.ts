@@ -4,6 +4,7 @@ import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { sleep } from '../internal/system-clock.ts';
+import { createDirectory } from './create-directory.ts';
 import { EmbeddedClusterError } from './errors.ts';
 import { findMarked, isAlive, killProcess, type ProcessIdentity, readProcess } from './isolation/processes.ts';
 import { instanceMarker } from './markers.ts';
@@ -52,16 +53,16 @@ export async function registerInstance(directory: string | undefined, logger: Em
   const place = join(base, id);
   const work = directory === undefined ? join(place, 'work') : resolve(directory);
   await mkdir(`${place}.new`, { mode: 0o711 });
-  const made = directory === undefined ? work : await mkdir(work, { recursive: true, mode: 0o711 });
+  const ownsDirectory = directory === undefined || (await createDirectory(work));
   const record = {
     ...ownIdentity(),
     boot: await bootId(),
     directory: work,
-    ownsDirectory: made !== undefined,
+    ownsDirectory,
   } satisfies InstanceRecord;
   await writeFile(join(`${place}.new`, 'owner.json'), JSON.stringify(record), { mode: 0o600 });
   await rename(`${place}.new`, place);
-  await mkdir(work, { recursive: true, mode: 0o711 });
+  await createDirectory(work);
   return {
     id,
     directory: work,
@@ -97,7 +98,7 @@ async function bootId(): Promise<string> {
 async function openBase(): Promise<string> {
   const uid = process.getuid?.() ?? 0;
   const base = join(tmpdir(), `kubernetes-worker-embedded-${uid}`);
-  await mkdir(base, { recursive: true, mode: 0o711 });
+  await createDirectory(base);
   const stats = await lstat(base);
   if (stats.isDirectory() && stats.uid === uid) return base;
   throw new EmbeddedClusterError('KW_ERR_EMBEDDED_UNSAFE_DIRECTORY', `${base} is not a directory that this user owns`);

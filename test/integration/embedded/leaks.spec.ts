@@ -163,6 +163,17 @@ describe('The directory of the embedded cluster', () => {
     await cluster.close();
     expect(existsSync(directory)).to.equal(false);
   });
+
+  it('is refused with the reason of the file system', async () => {
+    await writeFile(join(parent, 'file'), '');
+    for (const [directory, code] of [
+      [join(parent, 'file'), 'EEXIST'],
+      [join(parent, 'file', 'below'), 'ENOTDIR'],
+      ['/proc/none', 'ENOENT'],
+      ['/proc/none/below', 'ENOENT'],
+    ] as const)
+      expect(await rejection(EmbeddedCluster.start({ directory })), directory).to.include({ code });
+  });
 });
 
 describe('Options of the embedded cluster', () => {
