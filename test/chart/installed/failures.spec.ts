@@ -17,6 +17,7 @@ describe('An installation of the chart that cannot succeed', function () {
     const values = { networkPolicy: { database: { ports: [9] } } };
     const error = await rejection(release.install({ values, waitSeconds: 20 }));
     expect(error.message).to.match(/not ready|deadline exceeded/);
+    expect(error.message, 'the log of the pod in the message').to.include('the database is not ready');
     const { namespace, core, kubeConfig } = release;
     const service = await release.servicePod();
     const log = await core.readNamespacedPodLog({ namespace, name: service.pod });

@@ -12,6 +12,7 @@ import type { Context } from 'mocha';
 
 import { type RealCluster, realCluster, shellImage } from '../real-cluster.ts';
 import { chartFolder, HelmError, type HelmVersion, helm, type Profile, profileFile } from './helm.ts';
+import { namespaceReport } from './namespace-report.ts';
 import type { PodContainer } from './pod-exec.ts';
 import { type ChartSite, chartSite, type Endpoint, type SiteDatabase } from './site.ts';
 import { type Values, writeValues } from './values.ts';
@@ -187,8 +188,14 @@ export class Release implements AsyncDisposable {
     return await this.#helm([command, this.name, chart, ...waiting(waitSeconds), ...flags], version);
   }
 
+  /** The message of a failure also has the state and the logs of the pods. */
   async #helm(args: readonly string[], version: HelmVersion = 4): Promise<string> {
-    return await helm([...args, '--namespace', this.namespace], { version });
+    try {
+      return await helm([...args, '--namespace', this.namespace], { version });
+    } catch (error) {
+      if (error instanceof HelmError) error.message += `\n${await namespaceReport(this.core, this.namespace)}`;
+      throw error;
+    }
   }
 }
 
