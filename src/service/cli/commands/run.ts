@@ -9,7 +9,7 @@ The exit status is that of the command. The container is deleted at the end, als
 the command first. A second Ctrl-C ends at once.
 
 Examples:
-  kubernetes-worker run --embedded --input .:/src alpine -- ls /src
+  kubernetes-worker run --embedded --input src:/src alpine -- ls /src
   kubernetes-worker run --input .:src --output dist=dist.tar.gz node:24 -- sh -c 'cd src && make DEST=../dist'`;
 
 export function runCommand(context: CliContext, setExitCode: SetExitCode): Command {
