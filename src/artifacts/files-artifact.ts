@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
-
+import { checkEncoding, encodeArchive } from '../encodings/compression.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { ArtifactTooLargeError, FileNotFoundError, PathConflictError, type TransferFacts } from '../errors/transfer.ts';
 import type { Artifact, ReadFileOptions, StreamOutOptions } from '../runtime/volume.ts';
-import { checkEncoding, encodeArchive } from './compression.ts';
 
 /**
  * The content of a file: text, which is encoded as UTF-8, or bytes; with a mode if it is an object.

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 
 import type { ArchiveService } from '../archives/archive-service.ts';
-import { checkEncoding, type DecodeOptions, encodeArchive } from '../artifacts/compression.ts';
-import { SourceDecoder } from '../artifacts/source-decoder.ts';
 import type { CacheSource } from '../caches/cache-copies.ts';
 import type { Caches } from '../caches/caches.ts';
+import { checkEncoding, type DecodeOptions, encodeArchive } from '../encodings/compression.ts';
+import { SourceDecoder } from '../encodings/source-decoder.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
 import { PathConflictError } from '../errors/transfer.ts';
@@ -181,8 +181,8 @@ export class StoredVolume implements Volume {
     const { signal, limitBytes = defaultReadFileLimitBytes } = options;
     checkLimit('limitBytes', limitBytes);
     const facts = { handle: this.handle, direction: 'out', path } as const;
-    // Imported here, because no other method needs its parser of archives. Before the archive opens:
-    // an archive that fails meanwhile would have no listener.
+    // Imported here, because no other method needs its parser of archives. Imported before the
+    // archive opens: an archive that failed during the import would have no listener.
     const { readFileFrom } = await import('../artifacts/read-file.ts');
     const stream = this.#streams.open([this.handle]);
     try {
@@ -204,7 +204,7 @@ export class StoredVolume implements Volume {
       const sent = await this.#content.send(path, { signal });
       const { archive } = sent;
       archive.once('close', () => void stream.close());
-      // The archive has no other listener yet.
+      // Until now the archive has no other listener.
       archive.on('error', ignore);
       await abortable(stream.held, signal);
       archive.off('error', ignore);

@@ -3,12 +3,12 @@ import { mutants as agentClient } from './host/agent-client.ts';
 import { mutants as archiveRows } from './host/archive-rows.ts';
 import { mutants as archiveTransfers } from './host/archive-transfers.ts';
 import { mutants as archivesLife } from './host/archives-life.ts';
-import { mutants as artifacts } from './host/artifacts.ts';
 import { mutants as caches } from './host/caches.ts';
 import { mutants as checks } from './host/checks.ts';
 import { mutants as cliStreams } from './host/cli-streams.ts';
 import { mutants as controllers } from './host/controllers.ts';
 import { mutants as embedded } from './host/embedded.ts';
+import { mutants as encodings } from './host/encodings.ts';
 import { mutants as errors } from './host/errors.ts';
 import { mutants as events } from './host/events.ts';
 import { mutants as exec } from './host/exec.ts';
@@ -38,12 +38,12 @@ export const mutants: readonly Mutant[] = [
   ...archiveRows,
   ...archiveTransfers,
   ...archivesLife,
-  ...artifacts,
   ...caches,
   ...checks,
   ...cliStreams,
   ...controllers,
   ...embedded,
+  ...encodings,
   ...errors,
   ...events,
   ...exec,

@@ -1,4 +1,4 @@
-import { ZstdScanner } from '../../artifacts/zstd-scanner.ts';
+import { ZstdScanner } from '../../encodings/zstd-scanner.ts';
 import { ArchiveDamagedError, type ArchiveFacts } from '../../errors/store.ts';
 import type { ArchiveFrame } from '../../stores/frame-store.ts';
 import { MAX_FRAMES, SeekTable, TABLE_MAGIC } from './seek-table.ts';

@@ -10,7 +10,7 @@ import { pack } from 'tar-stream';
 
 import { ArchiveWriter } from '../../../../src/archives/format/archive-writer.ts';
 import { MAX_RAW_BYTES } from '../../../../src/archives/format/zstd-frame.ts';
-import { decodeArchive } from '../../../../src/artifacts/compression.ts';
+import { decodeArchive } from '../../../../src/encodings/compression.ts';
 import { ProtocolViolationError } from '../../../../src/errors/connection.ts';
 import { ArchiveDamagedError } from '../../../../src/errors/store.ts';
 import type { ArchiveFrame } from '../../../../src/stores/frame-store.ts';

@@ -6,7 +6,7 @@ const TRAILER_BYTES = 8;
 const MAGIC = Buffer.from([0x1f, 0x8b]);
 const DEFLATE = 8;
 const FLAG = { HEADER_CRC: 2, EXTRA: 4, NAME: 8, COMMENT: 16, RESERVED: 0xe0 } as const;
-/** The limit of this library: gzip does not limit names and comments. */
+/** A limit of this library: gzip does not limit names and comments. */
 const MAX_HEADER_BYTES: number = 128 * 1024;
 
 /**

@@ -56,7 +56,7 @@ export abstract class FrameDecoder extends Transform {
 
   /** Called with the expanded bytes of a frame before they are passed on. */
   protected expanded(_bytes: Buffer): void {
-    // Only for subclasses with a decoder that does not verify the bytes itself.
+    // Overridden by subclasses whose decoder does not verify the bytes itself.
   }
 
   /**

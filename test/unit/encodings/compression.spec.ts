@@ -6,7 +6,7 @@ import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync }
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { checkEncoding, decodeArchive, encodeArchive } from '../../../src/artifacts/compression.ts';
+import { checkEncoding, decodeArchive, encodeArchive } from '../../../src/encodings/compression.ts';
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import {
   ArtifactTooLargeError,

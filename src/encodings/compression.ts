@@ -81,8 +81,8 @@ export function decodeArchive(
       done(error);
     },
   });
-  // Not a stage of the pipeline: it is destroyed with the converted error, which late listeners
-  // find as well.
+  // Not a stage of the pipeline, so that it is destroyed with the converted error, which late
+  // listeners also receive.
   const fail = (error: Error): void => {
     readable.destroy(
       failedFirst === decoder && decoder !== undefined
@@ -151,7 +151,7 @@ function encoderOf(encoding: Encoding): Transform | undefined {
 }
 
 function decodingError(cause: Error & { readonly code?: unknown }, encoding: Encoding, facts: TransferFacts): Error {
-  // The caller's stream was too short: a source that failed would have an error of its own.
+  // The caller's stream was too short: a source that failed would have reported its own error.
   if (cause.code === ENDS_EARLY)
     return new TruncatedArchiveError(facts, `its ${encoding} data ends early`, false, { cause });
   return new CorruptArchiveError(facts, `it is not valid ${encoding}: ${cause.message}`, { cause });
