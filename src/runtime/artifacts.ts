@@ -26,8 +26,8 @@ export interface CreateArtifactOptions extends AbortOptions {
    */
   readonly teamId?: string | undefined;
   /**
-   * How long the new volume stays after its last use, in milliseconds: a transfer from or into it,
-   * also as an input of a container.
+   * How long the new volume stays after its last use, in milliseconds. A use is a transfer from or
+   * into it, including that of an input of a container.
    *
    * @defaultValue `KubernetesWorkerOptions.artifactTimeToLiveMs`
    */
@@ -60,14 +60,14 @@ export interface WorkerArtifacts {
    * Keeps the content that a volume has now, in a new artifact volume, which exists until
    * `expireArtifact` or until it was unused for `ttlMs`. The volume and its container stay as they
    * are: later changes of the volume do not change the artifact, and the artifact outlives the
-   * container, its pod and its owner. A container that is kept (`OwnerFinishedOptions.keepForMs`) has
-   * its volumes still.
+   * container, its pod and its owner. A container that is kept (`OwnerFinishedOptions.keepForMs`)
+   * still has its volumes.
    *
    * In the store `pod`, all bytes are copied into a small pod of their own. In a store of archives,
-   * content that the store has already is only referred to: no byte moves.
+   * content that the store already has is only referred to: no bytes move.
    *
-   * Until the call ends, the reaper leaves the volume alone. The signal stops the copy. An incomplete
-   * copy is deleted by the reaper, also after the end of the host.
+   * Until the call ends, the reaper leaves the volume alone. The signal stops the copy. The reaper
+   * deletes an incomplete copy, even after the host has died.
    *
    * @example
    * ```ts
@@ -92,9 +92,9 @@ export interface WorkerArtifacts {
   createArtifact(volume: Volume, options?: CreateArtifactOptions): Promise<ArtifactVolume>;
   /**
    * Copies an artifact, of this or another worker or of the host, into a new artifact volume in a
-   * store: for example from a pod to a store of archives, or back. Content that the store has already
-   * is only referred to. The artifact stays as it is: end it with `expireArtifact` if it is not needed
-   * any more. The rest is as for `createArtifact`.
+   * store: for example from a pod to a store of archives, or back. Content that the store already
+   * has is only referred to. The artifact stays as it is: end it with `expireArtifact` when it is
+   * no longer needed. The rest is as for `createArtifact`.
    *
    * @example
    * ```ts

@@ -1,7 +1,7 @@
 /** Describes a lookup of a cache, for metrics. */
 export interface CacheLookup {
   readonly kind: 'task' | 'resource';
-  /** The name of the store of the cache. Of a `miss`: of new caches. */
+  /** The name of the store of the cache; for a `miss`, that of new caches. */
   readonly store: string;
   /** `lost`: a cache was found that cannot be used. */
   readonly outcome: 'hit' | 'miss' | 'lost';

@@ -37,13 +37,13 @@ export interface CacheOptions {
    */
   readonly maxBytes?: number | undefined;
   /**
-   * The size of one cache in bytes. A larger content is not saved: the cache before it stays, and the
+   * The size of one cache in bytes. Larger content is not saved: the previous cache stays, and the
    * event `cache-not-saved` reports it.
    *
    * @defaultValue no limit
    */
   readonly maxKeyBytes?: number | undefined;
-  /** The number of caches, as `maxBytes`. @defaultValue no limit */
+  /** The number of caches, enforced like `maxBytes`. @defaultValue no limit */
   readonly maxCount?: number | undefined;
 }
 
@@ -79,7 +79,7 @@ export interface InitializeStreamedCacheOptions extends InitializeCacheOptions {
  */
 export interface InvalidateCacheOptions extends AbortOptions {
   /**
-   * How long the volume of the cache stays for those that have found it before, in milliseconds.
+   * How long the volume of the cache stays for callers that have already found it, in milliseconds.
    *
    * @defaultValue 3,600,000 (1 hour)
    */
@@ -90,9 +90,9 @@ export interface InvalidateCacheOptions extends AbortOptions {
  * The part of a volume that makes it a cache.
  *
  * The bytes of a container's volume are copied into an artifact volume, which is the cache; the
- * container's volume stays as it is. An artifact volume becomes the cache itself, and no byte moves.
- * From then on it stays until it was unused for the time to live of the cache. If it is the cache of
- * another key, it is copied as well.
+ * container's volume stays as it is. An artifact volume becomes the cache itself, and no bytes
+ * move. It then stays until it has been unused for the time to live of the cache. If it is already
+ * the cache of another key, it is copied instead.
  *
  * @public
  */
@@ -101,11 +101,10 @@ export interface VolumeCaches {
    * Makes the content of this volume the task cache of the key. Containers that are created
    * afterwards with `ContainerSpec.taskCache` and a cache at this path begin with the content.
    *
-   * The last call of a key stands. The volume of the cache before it is deleted by the reaper's next
-   * pass. Any number of hosts may finish at the same time: one cache stays.
+   * The last call for a key wins. The reaper's next pass deletes the volume of the previous cache.
+   * If several hosts finish at the same time, one cache remains.
    *
-   * The signal stops the copy. An incomplete copy is deleted by the reaper, also after the end of
-   * the host.
+   * The signal stops the copy. The reaper deletes an incomplete copy, even after the host has died.
    *
    * @example
    * ```ts
@@ -126,9 +125,9 @@ export interface VolumeCaches {
    */
   initializeTaskCache(key: TaskCacheKey, options?: InitializeCacheOptions): Promise<void>;
   /**
-   * Makes the content of this volume the resource cache of the key, a text of the host of 1 to 1,024
-   * characters. Resolves with `true` if it is the cache now, and with `false` if the key had a valid
-   * cache before: the first call of a key stands. Nothing is copied in that case.
+   * Makes the content of this volume the resource cache of the key, a text of the host of 1 to
+   * 1,024 characters. Resolves with `true` if it is the cache now, and with `false` if the key
+   * already had a valid cache: the first call for a key wins. Nothing is copied in that case.
    *
    * The signal stops the copy, as in `initializeTaskCache`.
    *
@@ -180,7 +179,7 @@ export interface WorkerCaches {
   /**
    * Returns the volume of the valid resource cache of the key, for example as an input of a
    * container, and renews its time to live. `undefined` if there is none, or if its pod no longer
-   * exists. Its content must not be changed: later finders receive it.
+   * exists. Do not change its content: later callers receive the same volume.
    *
    * @example
    * ```ts
@@ -197,10 +196,9 @@ export interface WorkerCaches {
    */
   findResourceCache(key: string, options?: AbortOptions): Promise<Volume | undefined>;
   /**
-   * Invalidates the resource cache of the key: it is not found any more, and another one may take
-   * its place. Copies on other workers, of which it is the origin, end with it. Resolves with whether
-   * there was a cache. The volumes stay for the grace, so that calls which have found them are not
-   * disturbed.
+   * Invalidates the resource cache of the key: it is no longer found, and another one may take its
+   * place. Copies of it on other workers become invalid as well. Resolves with whether there was a
+   * cache. The volumes stay for `graceMs`, so that calls that have already found them can complete.
    *
    * @example
    * ```ts

@@ -69,15 +69,15 @@ export interface KubernetesContainerInfo {
   /** The state of the Kubernetes container. */
   readonly state: KubernetesContainerState;
   /**
-   * What the node reserves for the Kubernetes container, by its specification and the defaults of the
-   * namespace. Absent if it reserves nothing. What is used is not part of a pod's state.
+   * What the node reserves for the Kubernetes container, by its specification and the defaults of
+   * the namespace. Absent if it reserves nothing. A pod's state does not contain what is in use.
    */
   readonly requests?: ContainerRequests | undefined;
   /** The limits of the Kubernetes container. Absent without limits. */
   readonly limits?: ContainerLimits | undefined;
   /** How often the Kubernetes container was restarted. */
   readonly restarts: number;
-  /** How the run before the present one ended. Absent if there was none. */
+  /** How the previous run ended. Absent if there was none. */
   readonly lastTermination?: TerminationInfo | undefined;
 }
 

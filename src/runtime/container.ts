@@ -197,13 +197,14 @@ export interface Container {
   /** The name of the pod, for operators and for `kubectl`. */
   readonly podName: string;
   /**
-   * Starts a command and attaches to it. Resolves when the command runs; the attachment follows.
-   * With `maxAttachments` reached, the attachment waits for a slot, and `Process.wait` rejects with
-   * what the attachment fails with.
+   * Starts a command and attaches to it. Resolves when the command runs; the attachment follows. If
+   * `maxAttachments` is reached, the attachment waits for a slot. If the attachment fails,
+   * `Process.wait` rejects with its error.
    *
-   * A command is started at most once per id, whatever is killed when. If any host has started `id`
-   * before, `run` attaches to that process instead, or returns its stored result. If it was started
-   * with another command, `RunOptions.onSpecChange` decides.
+   * A command is started at most once per ID, even if the host, the connection or the agent is
+   * killed at any moment. If any host has started `id` before, `run` attaches to that process
+   * instead, or returns its stored result. If it was started with another command,
+   * `RunOptions.onSpecChange` decides.
    *
    * The signal stops this call's own work. Once the command runs, aborting the signal has no
    * effect.
@@ -257,9 +258,9 @@ export interface Container {
    */
   attach(processId: string, io: ProcessIO, options?: AttachOptions): Promise<Process>;
   /**
-   * Returns the processes of the container in the order of their IDs, also those that other hosts
-   * have started: what the pod's agent reports, and the stored results. A stored result is final.
-   * If the pod no longer exists, only processes with a stored result are returned.
+   * Returns the processes of the container in the order of their IDs, including those that other
+   * hosts have started: what the pod's agent reports, and the stored results. A stored result is
+   * final. If the pod no longer exists, only processes with a stored result are returned.
    *
    * @example
    * ```ts
@@ -307,8 +308,9 @@ export interface Container {
   signalProcess(processId: string, signal: number, options?: AbortOptions): Promise<void>;
   /**
    * Stops a command without an attachment: its process group receives TERM, and KILL after 10 s.
-   * Resolves with the result when the command has ended and its result is stored; if it ended
-   * before, with its stored result. Attached hosts receive the output and the same result.
+   * Resolves with the result when the command has ended and its result is stored. If the command
+   * had already ended, resolves with its stored result. Attached hosts receive the output and the
+   * same result.
    *
    * The result is stored without properties. A host that is attached with `resultProperties` adds
    * them when it receives the result.
@@ -345,8 +347,8 @@ export interface Container {
    */
   describe(options?: AbortOptions): Promise<ContainerDescription>;
   /**
-   * Returns the volumes of the container and where they are mounted, as `findOrCreateContainer` does:
-   * also for a container that was looked up. It reads the database only.
+   * Returns the volumes of the container and where they are mounted, as `findOrCreateContainer`
+   * does, for a container that was looked up as well. Reads the database only.
    *
    * @example
    * ```ts

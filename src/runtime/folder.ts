@@ -34,10 +34,10 @@ export interface UnpackFolderOptions extends AbortOptions {
 export interface UnpackedFolder {
   /**
    * What was packed: the content of a folder, or one file or link, which is then the only entry of
-   * the folder and has no folder in its name.
+   * the folder and has a name without a slash.
    */
   readonly kind: 'folder' | 'file';
-  /** The number of entries of the archive, its root apart. */
+  /** The number of entries of the archive, except for its root. */
   readonly entries: number;
   /** The bytes in the content of its files. */
   readonly expandedBytes: number;

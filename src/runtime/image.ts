@@ -59,8 +59,8 @@ export interface ImageOptions {
    */
   readonly pinDigests?: boolean | undefined;
   /**
-   * How long the result of a check is used again, in milliseconds. It is used longer while the
-   * registry does not answer. A tag that has moved is noticed after this time.
+   * How long the result of a check is reused, in milliseconds. It is reused for longer while the
+   * registry does not answer. A moved tag is noticed after this time.
    *
    * @defaultValue 60,000
    */

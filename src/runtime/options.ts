@@ -1,5 +1,5 @@
 /**
- * The options that every call that waits accepts as its last parameter.
+ * The options that every asynchronous call accepts as its last parameter.
  *
  * @public
  */

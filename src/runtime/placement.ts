@@ -8,8 +8,8 @@ import type { AbortOptions } from './options.ts';
  */
 export interface WorkerPlacement {
   /**
-   * Returns what the worker's cluster has and what the worker uses of it, as of now. It lists nodes,
-   * quotas and the worker's pods, and sends one statement to the database.
+   * Returns what the worker's cluster has and what the worker uses of it, at the time of the call.
+   * Lists nodes, quotas and the worker's pods, and sends one statement to the database.
    *
    * What the credentials may not read is `undefined`, and `missing` has the reason.
    *
@@ -45,11 +45,11 @@ export interface WorkerPlacement {
    * Reserves one of `limit` places of a kind, for `ttlMs` by the database's clock. Returns
    * `undefined` if all are taken. Renews the reservation of `id` if it lives, without another place.
    *
-   * Any number of hosts reserve at the same time: with one limit for a kind, they never have more
-   * than `limit` places. If hosts use different limits, they have at most the largest. A place
-   * whose host has died is free when its time is over.
+   * Hosts may reserve concurrently: with one limit for a kind, they never hold more than `limit`
+   * places. If hosts use different limits, the largest one applies. The place of a host that has
+   * died becomes free when it expires.
    *
-   * The signal stops the call; a place that it has taken already is free when its time is over.
+   * The signal stops the call; a place that it has already taken becomes free when it expires.
    *
    * @example
    * ```ts
@@ -188,7 +188,7 @@ export interface ArtifactPlace {
   readonly isReachable: boolean;
   /**
    * The node of the pod. `undefined` if the artifact is not reachable, or is read from an archive,
-   * which is as near to every node.
+   * which is equally near to every node.
    */
   readonly nodeName: string | undefined;
   /** The zone of that node. `undefined` if it has none, or if the credentials may not list nodes. */
@@ -222,7 +222,7 @@ export interface ReservationRequest {
 }
 
 /**
- * A reserved place. It lives until it is released or its time is over. `await using` releases it.
+ * A reserved place. It lives until it is released or expires. `await using` releases it.
  *
  * @public
  */
@@ -234,7 +234,7 @@ export interface Reservation extends AsyncDisposable {
   /** When the reservation lapses, by the database's clock; changed by `renew`. */
   readonly expiresAt: Date;
   /**
-   * Extends the reservation to its `ttlMs` from now on. Returns `false` if it has lapsed or was
+   * Extends the reservation to its `ttlMs` from now. Returns `false` if it has lapsed or was
    * released: another caller may have the place.
    *
    * @example

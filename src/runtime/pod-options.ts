@@ -149,7 +149,7 @@ export interface PodToleration {
   /**
    * How long a pod stays on a node with the effect `NoExecute`, in seconds.
    *
-   * @defaultValue for ever
+   * @defaultValue forever
    */
   readonly tolerationSeconds?: number | undefined;
 }

@@ -7,7 +7,10 @@ export type PreflightOutcome = 'OK' | 'MISSING' | 'REFUSED' | 'OTHER_ARCHITECTUR
 /** Describes the check of one image in its registry, for metrics. */
 export interface PreflightReport {
   readonly outcome: PreflightOutcome;
-  /** Whether the check sent no request of its own: another one had found, or was finding, the facts. */
+  /**
+   * Whether the check sent no request of its own, because another check had found the facts or was
+   * requesting them.
+   */
   readonly isCached: boolean;
   readonly durationMs: number;
 }

@@ -6,7 +6,7 @@
 export interface ProcessOutcome {
   /** The exit status, 0 to 255. It is `128 + n` if signal `n` ended the command. */
   readonly exitStatus: number;
-  /** The number of the signal that ended the command. Absent if it exited by itself. */
+  /** The number of the signal that ended the command. Absent if it exited. */
   readonly signal?: number | undefined;
   /**
    * The number of processes in the container that the kernel killed for lack of memory while this

@@ -97,9 +97,9 @@ export interface ProcessIO {
    * The source of the command's stdin. Its end ends the command's stdin.
    *
    * The stream gives bytes and has not ended; a stream that decodes its bytes (`setEncoding`) is
-   * refused with `InvalidSpecError`. For `run` without a terminal, the stream must not have been
-   * read from before. Of several attached hosts, the one that attached last feeds stdin; when it
-   * disconnects, the one before it continues.
+   * refused with `InvalidSpecError`. For `run` without a terminal, nothing may have been read from
+   * the stream yet. Of several attached hosts, the one that attached last feeds stdin; when it
+   * disconnects, the one that attached before it continues.
    *
    * @defaultValue `/dev/null`
    */
@@ -317,10 +317,10 @@ export interface WaitOptions extends AbortOptions {
    * with a `ProcessDetachedError`, which has the position reached. A host aborts it at its shutdown,
    * so that another host continues.
    *
-   * It does not wait for the end of the process, and takes at most a few seconds. A process that has
-   * ended by then still returns its result. It has no effect on a stop that `signal` has begun; and
-   * once it has begun to detach, `signal` has no effect. Other calls of `wait` on the same object
-   * reject with `ClosedError`.
+   * Detaching does not wait for the end of the process, and takes at most a few seconds. A process
+   * that has ended by then still returns its result. The signal has no effect on a stop that
+   * `signal` has begun; once detaching has begun, `signal` has no effect. Other calls of `wait` on
+   * the same object reject with `ClosedError`.
    *
    * @defaultValue only the end of the process ends the wait
    */
@@ -349,8 +349,8 @@ export interface Process extends AsyncDisposable {
    * Resolves when the command has ended, its output was delivered and its result is stored. A lost
    * connection is replaced, and delivery continues at the offsets reached. On a worker with a store
    * for outputs (`StoresOptions.saveOutputs`), the output volumes of the container are saved before
-   * the result is stored. While the store is unavailable, the result waits for
-   * `StoresOptions.unavailableBudgetMs` at most; see `ProcessResult.unsaved`.
+   * the result is stored. While the store is unavailable, the result waits at most
+   * `StoresOptions.unavailableBudgetMs`; see `ProcessResult.unsaved`.
    *
    * The signal stops the *command*: its process group receives TERM, its output is still delivered,
    * and after 10 s the group receives KILL. Then `wait` rejects with the signal's reason. To leave

@@ -10,7 +10,10 @@ export interface ReapPlan {
   readonly containers: readonly ReapableContainer[];
   /** The artifact volumes, at most 1,000, oldest first. */
   readonly volumes: readonly ReapableVolume[];
-  /** The pods, of the worker or of one that no longer exists, that no container and no volume has. */
+  /**
+   * The pods of the worker, or of one that no longer exists, that belong to no container and no
+   * volume.
+   */
   readonly unknownPods: readonly UnknownPod[];
   /**
    * The config maps of other versions' agents that no pod mounts, older than a day. None without the
@@ -39,7 +42,7 @@ export interface ReapableContainer {
   /**
    * `marked`: its owner has finished, or an earlier pass has begun to delete it. `failed`: its
    * creation failed. `abandoned`: the lease of its creation has lapsed. `kept`: it was kept for
-   * inspection, and its time is over or the worker keeps too many.
+   * inspection, and its time has expired or the worker keeps too many.
    */
   readonly reason: 'marked' | 'failed' | 'abandoned' | 'kept';
 }
@@ -54,7 +57,8 @@ export interface ReapableVolume {
   readonly handle: string;
   /**
    * `marked`: `expireArtifact` was called, or an earlier pass has begun to delete it. `failed`: its
-   * creation failed. `abandoned`: its creation did not end in time. `expired`: its time is over.
+   * creation failed. `abandoned`: its creation did not end in time. `expired`: its time to live has
+   * passed.
    */
   readonly reason: 'marked' | 'failed' | 'abandoned' | 'expired';
 }

@@ -7,8 +7,9 @@ import type { AbortOptions } from './options.ts';
  */
 export interface ReapOptions extends AbortOptions {
   /**
-   * The time for the pass, in milliseconds. After it the pass begins no further deletion and waits
-   * for no pod; it resolves as soon as the statements under way have ended, with `complete: false`.
+   * The time limit of the pass, in milliseconds. When it is reached, the pass begins no further
+   * deletion and waits for no pod. It resolves with `complete: false` as soon as the current
+   * statements have ended.
    *
    * @defaultValue no limit
    */
@@ -41,6 +42,6 @@ export interface ReapResult {
   readonly deletedArchives: number;
   /** The number of keys of archive stores that belonged to no archive and that this pass deleted. */
   readonly deletedKeys: number;
-  /** Whether the pass has tried everything. `false` if its `budgetMs` ended before. */
+  /** Whether the pass has tried everything. `false` if it reached its `budgetMs` first. */
   readonly complete: boolean;
 }

@@ -23,7 +23,7 @@ export interface RetentionOptions {
 }
 
 /**
- * What `Worker.usage` counts by.
+ * How `Worker.usage` groups what it counts.
  *
  * @public
  */
@@ -49,7 +49,10 @@ export interface UsageGroup {
   readonly keptContainers: number;
   /** The number of volumes of these containers, and of artifact volumes. */
   readonly volumes: number;
-  /** The size of the volumes whose size is known, in bytes: of each the last raw archive of its root. */
+  /**
+   * The total size, in bytes, of the volumes whose size is known: for each, that of the last raw
+   * archive of its root.
+   */
   readonly knownBytes: number;
   /** The number of volumes whose size is not known, such as an output that a command has written. */
   readonly volumesOfUnknownSize: number;
@@ -63,8 +66,7 @@ export interface UsageGroup {
 export interface WorkerRetention {
   /**
    * Counts the worker's containers and volumes, and the bytes that are known. Returns at most 1,000
-   * groups, the one with the most bytes first. It reads the database only. The signal stops the
-   * waiting.
+   * groups, the one with the most bytes first. Reads the database only. The signal stops the wait.
    *
    * @example
    * ```ts

@@ -11,7 +11,7 @@ export interface S3Credentials {
   /** The token of temporary credentials. @defaultValue the credentials are not temporary */
   readonly sessionToken?: string | undefined;
   /**
-   * When the credentials expire. A provider is called again some minutes before.
+   * When the credentials expire. A provider is called again some minutes earlier.
    *
    * @defaultValue they do not expire
    */
@@ -74,8 +74,9 @@ export interface S3StoreOptions {
    */
   readonly checksums?: boolean | undefined;
   /**
-   * Whether the server is asked to refuse a second object of a key (`If-None-Match`). It is a second
-   * lock, since keys are used once. Switched off by a server that reports that it lacks this.
+   * Whether the server is asked to refuse a second object of a key (`If-None-Match`). This is an
+   * additional safeguard, because the library uses each key once. It is turned off when the server
+   * reports that it does not support the condition.
    *
    * @defaultValue true
    */

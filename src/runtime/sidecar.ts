@@ -37,7 +37,7 @@ export interface SidecarSpec {
   readonly requests?: ContainerRequests | undefined;
   /**
    * The ports on which the sidecar listens. All Kubernetes containers of a pod share `localhost`,
-   * so a port or a name of a port may be used once per pod.
+   * so a port number or port name may be used only once per pod.
    *
    * @defaultValue none
    */

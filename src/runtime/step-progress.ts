@@ -2,11 +2,11 @@
  * One event of the creation of a container. `podName` is the name of the container's pod, `at` the
  * time of the report by this host's clock.
  *
- * A call of `findOrCreateContainer` reports the events of one try in the order of this list. Each
- * kind is reported at most once per try; those of inputs and caches may be repeated. `ready` is the last
- * event of a call that resolves. No event follows an abort, or the end of a call. A call that waits
- * for another host and then continues the creation reports both in one try. A call that loses the
- * creation to another host begins a new try.
+ * A call of `findOrCreateContainer` reports the events of one attempt in the order of this list.
+ * Each kind is reported at most once per attempt; those of inputs and caches may be repeated.
+ * `ready` is the last event of a call that resolves. No event follows an abort, or the end of a
+ * call. A call that waits for another host and then continues the creation reports both in one
+ * attempt. A call that loses the creation to another host begins a new attempt.
  *
  * The states of a pod come from a watch, which may skip some of them. `scheduled` and `pulled` are
  * then reported late, but before `agent-ready`, because the agent's answer proves them. The other
@@ -70,16 +70,16 @@ export type StepProgressFacts =
 
 /**
  * A quota of the namespace has no room for the pod. The pod waits in the worker's queue until there
- * is room, or until `schedulingTimeoutMs`. The first of the queue is retried most often. Every other
- * one is tried when it arrives and then in turn, so that a small pod starts before a large one that
- * has no room.
+ * is room, or until `schedulingTimeoutMs`. The first pod in the queue is retried most often. Every
+ * other one is tried when it arrives and then in turn, so that a small pod can start before a large
+ * one that has no room.
  *
  * @public
  */
 export interface WaitingForQuota {
   /** The kind of the event. */
   readonly kind: 'waiting-for-quota';
-  /** The first refusal, with the API server's words. */
+  /** The first refusal, as the API server words it. */
   readonly message: string;
   /** The number of creations of this host that wait in the queue before this one. */
   readonly queued: number;
@@ -93,7 +93,7 @@ export interface WaitingForQuota {
 export interface UnschedulablePod {
   /** The kind of the event. */
   readonly kind: 'unschedulable';
-  /** The scheduler's first words. `undefined` if it gave none. */
+  /** The scheduler's first message. `undefined` if it gave none. */
   readonly message: string | undefined;
 }
 
@@ -169,8 +169,9 @@ export interface StreamingInput {
 }
 
 /**
- * A task cache is transferred into the container, as an input is and beside them. Reported when the
- * transfer begins, with 0 bytes, then at most twice a second, and once when the cache is in place.
+ * A task cache is transferred into the container, like an input and concurrently with the inputs.
+ * Reported when the transfer begins, with 0 bytes, then at most twice a second, and once when the
+ * cache is in place.
  *
  * @public
  */
@@ -190,8 +191,8 @@ export interface StreamingCache {
 }
 
 /**
- * A task cache disappeared or is damaged. It is found no more. The step begins with a newer cache if
- * there is one, otherwise with an empty folder.
+ * A task cache has disappeared or is damaged, and is no longer found. The step begins with a newer
+ * cache if there is one, otherwise with an empty folder.
  *
  * @public
  */
@@ -202,6 +203,6 @@ export interface CacheLost {
   readonly path: string;
   /** The handle of the cache's volume. */
   readonly handle: string;
-  /** What the transfer failed with. */
+  /** The message of the error with which the transfer failed. */
   readonly message: string;
 }

@@ -23,7 +23,7 @@ export interface ReviewTokenOptions extends AbortOptions {
   /** The permission that the token's user needs. */
   readonly permission: ReviewedPermission;
   /**
-   * The audiences of the token: it has to be made for one of them.
+   * The audiences of the token: it must have been issued for one of them.
    *
    * @defaultValue the audiences of the API server
    */

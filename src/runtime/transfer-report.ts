@@ -3,8 +3,8 @@ export interface TransferReport {
   /** Into a volume, or out of it. */
   readonly direction: 'in' | 'out';
   /**
-   * `OK`, or what ended the transfer: a code of the agent that the library knows, `OPERATION_LOST`,
-   * or `OTHER`. It has few values, because it labels metrics.
+   * `OK`, or what ended the transfer: one of the agent's documented codes, `OPERATION_LOST`, or
+   * `OTHER`. It has few values, because it labels metrics.
    */
   readonly outcome: string;
   /** The raw bytes that the other end has processed. */

@@ -30,7 +30,7 @@ export interface VolumeInfo {
   readonly mountPath?: string | undefined;
   /** The name of the output. Absent for the other kinds. */
   readonly name?: string | undefined;
-  /** The team of an artifact volume. Absent if it has none, as a cache. */
+  /** The team of an artifact volume. Absent if it has none, like a cache. */
   readonly teamId?: string | undefined;
   /** The name of the store that reads come from: `pod`, or the store of the volume's archive. */
   readonly store: string;

@@ -90,8 +90,9 @@ export interface Artifact {
    *
    * Destroying the readable ends the operation in the pod. The signal does the same at any time.
    *
-   * Until the readable is closed, the reaper leaves the volume alone, also if its owner finishes or
-   * the volume expires meanwhile. Close what is no longer read: a readable that pauses keeps the pod.
+   * Until the readable is closed, the reaper leaves the volume alone, even if its owner finishes or
+   * the volume expires in the meantime. Destroy a readable that is no longer read: while it is
+   * open, the pod is kept.
    *
    * @example
    * ```ts
@@ -162,7 +163,7 @@ export interface VolumeStatus {
    */
   readonly unsavedAt: Date | undefined;
   /**
-   * When the reaper may delete the artifact volume, by the database's clock; each use sets it anew.
+   * When the reaper may delete the artifact volume, by the database's clock; each use postpones it.
    * `undefined` for a volume of a container.
    */
   readonly expiresAt: Date | undefined;
@@ -221,8 +222,8 @@ export interface Volume extends Artifact, VolumeCaches {
    * the volume is unchanged, or has all of the content
    * @throws StoreUnavailableError, StoreDeniedError or DiskFullError if an archive store cannot keep the
    * content; the volume is unchanged
-   * @throws VolumeChangedError if other calls have changed a volume in an archive store meanwhile, and
-   * the source can be read only once; this call has changed nothing
+   * @throws VolumeChangedError if other calls have changed a volume in an archive store in the
+   * meantime, and the source can be read only once; this call has changed nothing
    * @throws the source's own error if the source fails
    */
   streamIn(path: string, source: StreamSource, options?: StreamInOptions): Promise<StreamResult>;

@@ -6,8 +6,8 @@ import type { AbortOptions } from './options.ts';
  *
  * - `leader`: this object runs them.
  * - `follower`: another object has the lease, and this one takes it over when it ends.
- * - `unknown`: the database has not answered yet, or not for as long as the lease lasts. This object
- *   runs none.
+ * - `unknown`: the database has not answered yet, or has not answered for the duration of the
+ *   lease. This object runs none.
  * - `none`: the worker was opened without `leaderElection`, or its controllers were stopped.
  *
  * @public
@@ -32,7 +32,10 @@ export interface Leadership {
  * @public
  */
 export interface ProbeOptions extends AbortOptions {
-  /** A dependency that answers later counts as one that does not answer. @defaultValue 5,000 */
+  /**
+   * The time limit for each answer, in milliseconds. A dependency that answers later counts as
+   * unavailable. @defaultValue 5,000
+   */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -67,7 +70,7 @@ export interface WorkerControllers {
    */
   leadership(): Leadership;
   /**
-   * Ends what this object does by itself: aborts the current pass and hands back the lease of
+   * Ends the background work of this object: aborts the current pass and releases the lease of
    * `leaderElection`, so that a follower leads within about a second. Everything else continues to
    * work. `close()` does the same. Idempotent.
    *

@@ -192,7 +192,7 @@ export interface ProcessEnded {
   readonly processId: string;
   /** The exit status, 0 to 255: 128 plus the number of the signal that ended the command. */
   readonly exitStatus: number;
-  /** The number of the signal that ended the command. `undefined` if it exited by itself. */
+  /** The number of the signal that ended the command. `undefined` if it exited. */
   readonly signal: number | undefined;
 }
 
@@ -245,7 +245,7 @@ export interface VolumeStreamedOut {
 }
 
 /**
- * The content of a volume was not made a cache. The cache before it, if there is one, stays.
+ * The content of a volume was not made a cache. The previous cache, if there is one, stays.
  *
  * @public
  */
@@ -306,8 +306,8 @@ export interface PodDeleted {
 }
 
 /**
- * There is room again for something that waits: a deleted pod no longer exists, or a reservation
- * was released. A reservation that lapses has no event.
+ * Capacity is free again: a deleted pod no longer exists, or a reservation was released. A
+ * reservation that lapses has no event.
  *
  * @public
  */

@@ -5,8 +5,8 @@ import type { AbortOptions } from './options.ts';
  *
  * - `running`: creates containers and volumes.
  * - `stalled`: was running, and its last heartbeat has expired by the database's clock. The worker
- *   still tries to create containers, and nothing of it is deleted. The next heartbeat makes it
- *   running. A worker without any heartbeat never stalls.
+ *   still tries to create containers, and nothing that belongs to it is deleted. The next heartbeat
+ *   makes it `running` again. A worker without any heartbeat never stalls.
  * - `landing`: creates no container for an owner without one, and no artifact volume. Containers
  *   that exist, and those that are being created, continue.
  * - `landed`: has no container left, and no artifact volume that it waits for.
@@ -105,7 +105,7 @@ export interface WorkerLifecycle {
    * with `undefined` if this call has deleted it.
    *
    * If the API server or the store does not answer, nothing is renewed: the worker stalls when its
-   * last heartbeat expires. The option `heartbeatEveryMs` makes the worker call this by itself.
+   * last heartbeat expires. With the option `heartbeatEveryMs`, the worker calls this itself.
    *
    * The signal stops the call; the heartbeat may still take effect.
    *
@@ -121,10 +121,10 @@ export interface WorkerLifecycle {
   heartbeat(options?: HeartbeatOptions): Promise<WorkerInfo | undefined>;
   /**
    * Begins to land the worker: from now on, no call of any host creates a container for an owner
-   * without one, or an artifact volume. Such calls reject with `WorkerNotRunningError`, whatever was
-   * under way. Owners with a container continue. A heartbeat moves the worker to `landed` when no
-   * container is left. A worker that has landed stays so. Opening the worker does not end it; only
-   * `resume` does.
+   * without one, or an artifact volume. Such calls reject with `WorkerNotRunningError`, even if
+   * they began before. Owners with a container continue. A heartbeat moves the worker to `landed`
+   * when no container is left. A worker that has landed stays `landed`. Opening the worker does not
+   * change that; only `resume` does.
    *
    * @example
    * ```ts
@@ -137,8 +137,8 @@ export interface WorkerLifecycle {
    */
   land(options?: LandOptions): Promise<WorkerInfo>;
   /**
-   * Ends `land` and `retire`: the worker creates containers again. Without effect on one that is
-   * running.
+   * Ends `land` and `retire`: the worker creates containers again. Has no effect on a worker that
+   * is running.
    *
    * @example
    * ```ts
@@ -167,11 +167,11 @@ export interface WorkerLifecycle {
    */
   retire(options?: AbortOptions): Promise<WorkerInfo>;
   /**
-   * Deletes a worker of the database, with the rows of all its containers and volumes, and does not
-   * use any cluster: for a worker whose cluster no longer exists. If its cluster exists after all,
-   * its pods continue to run, and the reaper of a worker of the same name finds them as pods without
-   * a row. The worker has to be `landed`, `retiring`, or expired in any state. Returns `false` if
-   * there is no such worker.
+   * Deletes a worker from the database, with the rows of all its containers and volumes, without
+   * using any cluster. It is meant for a worker whose cluster no longer exists. If its cluster
+   * exists after all, its pods continue to run, and the reaper of a worker of the same name finds
+   * them as pods without a row. The worker has to be `landed`, `retiring`, or expired in any state.
+   * Returns `false` if there is no such worker.
    *
    * @example
    * ```ts

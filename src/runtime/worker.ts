@@ -32,10 +32,10 @@ export interface ContainerWithMounts {
   /**
    * Whether this call completed the creation of the container.
    *
-   * `true` for at most one call per container: the one whose attempt moved it to `created`, also if
-   * the call took over what another host had begun. `false` for every call that found the container
-   * complete, and for a call that waited for another host. If the call that completed the creation
-   * was aborted, failed afterwards or lost its host, no call of the container returns `true`.
+   * `true` for at most one call per container: the one whose attempt moved it to `created`, even if
+   * another host had begun it. `false` for every call that found the container complete, and for a
+   * call that waited for another host. If the call that completed the creation was aborted, failed
+   * afterwards or lost its host, no call of the container returns `true`.
    */
   readonly created: boolean;
 }
@@ -83,9 +83,9 @@ export interface FindOrCreateContainerOptions extends AbortOptions {
  */
 export interface OwnerFinishedOptions extends AbortOptions {
   /**
-   * Finishes only the container of this handle. A host that knows an older container of the owner
-   * then does no harm to a newer one. A container that is kept (`keepForMs`) is finished only by its
-   * handle.
+   * Finishes only the container of this handle. A host that still holds the handle of an older
+   * container then does not affect a newer one. A container that is kept (`keepForMs`) is finished
+   * only by its handle.
    *
    * @defaultValue the owner's live container, whichever it is
    */
@@ -100,20 +100,20 @@ export interface OwnerFinishedOptions extends AbortOptions {
   readonly final?: boolean | undefined;
   /**
    * Keeps the container for this time, in milliseconds, so that a failed step can be inspected. Its
-   * state becomes `kept`: the owner no longer has it, but its handle still finds it and its volumes,
-   * commands may run in it, and its pod keeps its resources. A container that is still being created
-   * is not kept. With `handle` of a kept container, its time counts anew from now; without
-   * `keepForMs`, the call ends it. The limits of the option `retention` apply: a longer time is cut
-   * to `maxAgeMs`.
+   * state becomes `kept`: the owner no longer has it, but its handle still finds it and its
+   * volumes, commands may run in it, and its pod keeps its resources. A container that is still
+   * being created is not kept. With `handle` of a kept container, the time starts again from now;
+   * without `keepForMs`, the call ends it. The limits of the option `retention` apply: a longer
+   * time is cut to `maxAgeMs`.
    *
    * @defaultValue the container is not kept
    */
   readonly keepForMs?: number | undefined;
   /**
-   * Deletes the owner's pod at once, instead of with the reaper's next pass, and does not wait for
-   * its end: for a host that ends now. Commands, interactive sessions and transfers in the pod end with it. The
-   * rows stay until the reaper. With `handle`, only the pod of that container. Refused together with
-   * `keepForMs`.
+   * Deletes the owner's pod at once instead of with the reaper's next pass, and does not wait for
+   * its end. It is meant for a host that is about to exit. Commands, interactive sessions and
+   * transfers in the pod end with it. The rows stay until the reaper. With `handle`, only the pod
+   * of that container. Refused together with `keepForMs`.
    *
    * @defaultValue the reaper deletes the pod
    */
@@ -128,7 +128,7 @@ export interface OwnerFinishedOptions extends AbortOptions {
 export interface DeletePodNow {
   /**
    * How long commands have after TERM until they are killed, in seconds. With 0 the API server
-   * forgets the pod at once, while its node may still run it for a moment.
+   * removes the pod at once, while its node may still run it for a moment.
    *
    * @defaultValue the pod's own
    */
@@ -236,8 +236,8 @@ export interface Worker
     options?: FindOrCreateContainerOptions,
   ): Promise<ContainerWithMounts>;
   /**
-   * Explains which image a step gets by the worker's image options, and whether it is permitted. It
-   * creates nothing, and asks neither the cluster nor a registry.
+   * Explains which image a step gets by the worker's image options, and whether it is permitted.
+   * Creates nothing, and sends no request to the cluster or a registry.
    *
    * @example
    * ```ts
@@ -253,9 +253,9 @@ export interface Worker
    */
   explainImage(request: ImageRequest): Promise<ImageExplanation>;
   /**
-   * Creates an empty volume that belongs to no container, as an upload needs it. It exists until
-   * `expireArtifact`, or for `artifactTimeToLiveMs` (default 12 hours) after its last use: a
-   * transfer from or into it, also as an input of a container.
+   * Creates an empty volume that belongs to no container, for example for an upload. It exists
+   * until `expireArtifact`, or for `artifactTimeToLiveMs` (default 12 hours) after its last use. A
+   * use is a transfer from or into it, including that of an input of a container.
    *
    * The volume has a pod of its own, unless an archive store keeps new artifacts
    * (`StoresOptions.artifacts`): it is then a row only, and its content goes to the store.
@@ -293,8 +293,8 @@ export interface Worker
    */
   lookupContainer(handle: string, options?: AbortOptions): Promise<Container | undefined>;
   /**
-   * Returns the container of this owner, like `lookupContainer` and with the same guarantees, as a
-   * host needs it that has restarted and no longer has the specification. Creates nothing. Returns
+   * Returns the container of this owner, like `lookupContainer` and with the same guarantees, for a
+   * host that has restarted and no longer has the specification. Creates nothing. Returns
    * `undefined` if the owner has no container, if its container is not yet created completely, or
    * if the owner has finished.
    *
@@ -306,11 +306,11 @@ export interface Worker
    */
   findContainer(owner: ContainerOwner, options?: AbortOptions): Promise<Container | undefined>;
   /**
-   * Returns a page of the worker's containers, in every state, oldest first. It reads the database
-   * only: a container may be listed whose pod no longer exists.
+   * Returns a page of the worker's containers, in every state, oldest first. Reads the database
+   * only: the pod of a listed container may no longer exist.
    *
-   * A container that exists from the first page to the last is on exactly one page, whatever is
-   * created and reaped meanwhile.
+   * A container that exists from the first page to the last is on exactly one page, even if others
+   * are created and reaped in the meantime.
    *
    * @example
    * ```ts
@@ -327,10 +327,10 @@ export interface Worker
   listContainers(query?: ContainerQuery, options?: AbortOptions): Promise<ContainerPage>;
   /**
    * Returns a page of the worker's volumes, in every state, oldest first: those of containers and
-   * artifact volumes. It reads the database only: a volume may be listed whose pod no longer exists.
+   * artifact volumes. Reads the database only: the pod of a listed volume may no longer exist.
    *
-   * A volume that exists from the first page to the last is on exactly one page, whatever is created
-   * and reaped meanwhile.
+   * A volume that exists from the first page to the last is on exactly one page, even if others are
+   * created and reaped in the meantime.
    *
    * @example
    * ```ts
@@ -358,19 +358,19 @@ export interface Worker
   lookupVolume(handle: string, options?: AbortOptions): Promise<Volume | undefined>;
   /**
    * Marks the owner's container for deletion: the reaper then deletes it together with its volumes.
-   * Idempotent. A transfer from or into one of the volumes that began before, in any host, completes
-   * first: the reaper waits for it. A consumer of an output needs its own copy, or an open stream,
-   * by then. A stream that its reader does not read keeps the pod as long as it is open in a host
-   * that lives.
+   * Idempotent. A transfer from or into one of the volumes that began before, in any host,
+   * completes first: the reaper waits for it. A consumer of an output needs its own copy, or an
+   * open stream, by then. An open stream that is not read keeps the pod for as long as its host
+   * lives.
    *
    * The owner may be used again, unless the call is `final`: the next `findOrCreateContainer`
-   * creates another container. A call that is creating the container meanwhile rejects with
-   * `ContainerDisappearedError` or `OwnerFinishedError`, and its pod is deleted. When a `final` call
-   * has resolved, no call returns a container of the owner, whatever was under way.
+   * creates another container. A call that is creating the container at that time rejects with
+   * `ContainerDisappearedError` or `OwnerFinishedError`, and its pod is deleted. When a `final`
+   * call has resolved, no call returns a container of the owner, not even one that began before.
    *
-   * With `deletePod`, the call also deletes the pod, after the mark. If the deletion fails, the call
-   * rejects with the error of the cluster although the mark is set: call it again, or leave the pod
-   * to the reaper.
+   * With `deletePod`, the call also deletes the pod, after the mark. If the deletion fails, the
+   * call rejects with the cluster's error, although the mark is set. Call it again, or leave the
+   * pod to the reaper.
    *
    * @example
    * ```ts
@@ -431,7 +431,7 @@ export interface Worker
   /**
    * Examines what the worker depends on: the API server and its version, each permission, whether
    * the namespace would accept a pod, the database, the clocks, and on request the start of a pod.
-   * Creates nothing that lasts. Each finding says what to do. The signal stops the checks.
+   * Leaves nothing behind. Each finding has advice. The signal stops the checks.
    *
    * @example
    * ```ts
