@@ -1,6 +1,6 @@
 import { Change } from './change.ts';
 
-/** The most bytes of one chunk, so that a reader sees its own backpressure. */
+/** The maximum number of bytes of one chunk, so that a reader sees its own backpressure. */
 const maxChunkBytes = 64 * 1024;
 
 /** One stream of output of a faked command. It keeps all bytes. */

@@ -46,7 +46,7 @@ const LEAST_LEASE_MS = 900_000;
 export interface AgentClientOptions {
   /** The library's version, for the agent's log. @defaultValue `'0'` */
   readonly libraryVersion?: string | undefined;
-  /** The most idle connections that the client keeps. @defaultValue 2 */
+  /** The maximum number of idle connections that the client keeps. @defaultValue 2 */
   readonly maxIdle?: number | undefined;
   /** How long it keeps an idle connection. @defaultValue 30_000 */
   readonly idleMs?: number | undefined;
@@ -64,9 +64,9 @@ export interface AgentClientOptions {
   readonly retryBudgetMs?: number | undefined;
   /** The wait between two tries. @defaultValue 100 to 5,000 */
   readonly retryBackoff?: Backoff | undefined;
-  /** The most bytes of a download that the client holds. @defaultValue 6 MiB */
+  /** The maximum number of bytes of a download that the client holds. @defaultValue 6 MiB */
   readonly downloadWindowBytes?: number | undefined;
-  /** The most bytes of each output stream that the client holds. @defaultValue 1 MiB */
+  /** The maximum number of bytes of an output stream that the client holds. @defaultValue 1 MiB */
   readonly outputWindowBytes?: number | undefined;
 }
 
@@ -174,7 +174,8 @@ export class AgentClient {
   }
 
   /**
-   * Returns the agent's HELLO after the agent has answered on a connection: it is reachable.
+   * Returns the agent's HELLO after the agent has answered on a connection, which proves that it is
+   * reachable.
    *
    * @throws AgentUnavailableError, AgentIncompatibleError, and the errors of `connect`
    */
@@ -276,8 +277,8 @@ export class AgentClient {
 
   /**
    * Stops a process: TERM to its group, KILL after `graceMs`. Resolves with the result when the
-   * process has ended; if it ended before, with the stored result. The call releases its place
-   * among those that all pods share as soon as the agent has accepted the stop.
+   * process has ended. If it had already ended, resolves with the stored result. The call releases
+   * its place among those that all pods share as soon as the agent has accepted the stop.
    */
   async stop(processId: string, graceMs: number, options: AbortOptions = {}): Promise<AgentProcessResult> {
     return readProcessResult(await this.#runProcessOperation(processId, { op: 'stop', graceMs }, options, 'opened'));
@@ -408,7 +409,8 @@ export class AgentClient {
 
   /**
    * Returns size and digest of the archive that `send` would send. Moves no bytes, except from an
-   * agent of an older library. Restarts after lost connections and where a file changes meanwhile.
+   * agent of an older library. Restarts after lost connections, and if a file changes during the
+   * read.
    *
    * @throws as `send`
    */

@@ -22,7 +22,7 @@ export interface ArchivingOptions extends AbortOptions {
   readonly mayHaveChanged: boolean;
   /** The archive that the content may be equal to. */
   readonly candidate: ArchiveReference | undefined;
-  /** As `SaveOptions.claim`. */
+  /** See `SaveOptions.claim`. */
   readonly claim: string | undefined;
   /** @defaultValue no limit */
   readonly maxBytes: number | undefined;
@@ -60,8 +60,8 @@ export async function archiveOf(
 }
 
 /**
- * Inserts an artifact volume that refers to an archive, and calls `bless` with its handle. No byte
- * moves. As `withTemporaryRow`, the volume expires unless `bless` returns `true`.
+ * Inserts an artifact volume that refers to an archive, and calls `bless` with its handle. No bytes
+ * move. As with `withTemporaryRow`, the volume expires unless `bless` returns `true`.
  *
  * @throws VolumeDisappearedError - the archive was deleted
  */

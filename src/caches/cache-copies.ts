@@ -23,7 +23,7 @@ interface OpenPlace {
 }
 
 /**
- * Copies a volume into an artifact volume of its own, and calls `bless` with its handle. As
+ * Copies a volume into an artifact volume of its own, and calls `bless` with its handle. As with
  * `withTemporaryVolume`, the copy expires unless `bless` returns `true`.
  */
 export async function withCopy(
@@ -53,7 +53,7 @@ async function fill(
   return received;
 }
 
-/** Within one store the bytes take its shortest way. */
+/** Within one store, the store copies the bytes directly. */
 async function copy(
   source: OpenPlace,
   store: ArtifactStore,

@@ -38,7 +38,7 @@ export interface CacheTransfer {
 export type Blame = 'cache' | 'either' | 'store' | 'container';
 
 /**
- * Returns what a failed transfer from a cache is due to:
+ * Returns the cause of a failed transfer from a cache:
  *
  * - `cache`: its volume is gone or damaged. The folder of the container is unchanged.
  * - `either`: the cache may be the reason, for example because it is too large for the container.

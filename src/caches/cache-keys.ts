@@ -3,7 +3,7 @@ import type { CacheKey } from '../repository/cache-repository.ts';
 import { checkText } from '../repository/field-checks.ts';
 import type { TaskCacheKey, TaskCacheStep } from '../runtime/caches.ts';
 
-/** The most characters of a resource cache's key, of a job and of a step. */
+/** The maximum length of a resource cache's key, of a job and of a step, in characters. */
 const maxCharacters = 1_024;
 
 /** @throws InvalidSpecError - the name of a field begins with the prefix */

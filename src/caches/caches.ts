@@ -44,7 +44,7 @@ interface Request {
 }
 
 export interface KeepTaskCacheOptions extends InitializeCacheOptions {
-  /** As `SaveOptions.claim`. @defaultValue none */
+  /** See `SaveOptions.claim`. @defaultValue none */
   readonly claim?: string | undefined;
 }
 
@@ -63,7 +63,7 @@ export class Caches {
     return this.#components.archives?.store !== undefined;
   }
 
-  /** As `VolumeCaches.initializeTaskCache`. */
+  /** Implements `VolumeCaches.initializeTaskCache`. */
   async keepTaskCache(
     volume: CacheSource,
     key: TaskCacheKey,
@@ -73,7 +73,7 @@ export class Caches {
     await this.#keep(volume, { key: taskCacheKey(workerName, key), replace: true, ttlMs, claim }, { signal });
   }
 
-  /** As `VolumeCaches.initializeResourceCache` and `initializeStreamedResourceCache`. */
+  /** Implements `VolumeCaches.initializeResourceCache` and `initializeStreamedResourceCache`. */
   async keepResourceCache(
     volume: CacheSource,
     text: string,
@@ -81,7 +81,7 @@ export class Caches {
   ): Promise<boolean> {
     const { workerName, caches } = this.#components;
     const key = resourceCacheKey(workerName, text);
-    // Nothing is copied for nothing.
+    // Avoids a copy that would be discarded.
     const first = await this.#find(key, { signal });
     if (first !== undefined) return first.handle === volume.handle;
     if (source !== undefined && !(await caches.isValid(key, source, { signal }))) return false;
@@ -100,7 +100,7 @@ export class Caches {
     return await this.#find(resourceCacheKey(workerName, key), options);
   }
 
-  /** As `WorkerCaches.invalidateResourceCache`. */
+  /** Implements `WorkerCaches.invalidateResourceCache`. */
   async invalidateResourceCache(text: string, { graceMs, signal }: InvalidateCacheOptions): Promise<boolean> {
     const { workerName, caches } = this.#components;
     const key = resourceCacheKey(workerName, text);
@@ -118,7 +118,7 @@ export class Caches {
     await this.#drop(taskCacheKey(workerName, key), volume, options);
   }
 
-  /** A cache whose bytes no longer exist is dropped. Until it is, nothing is concluded from its row. */
+  /** Returns the valid cache. Drops it instead if its bytes no longer exist. */
   async #find(key: CacheKey, options: AbortOptions): Promise<VolumeRecord | undefined> {
     const { caches, stores, store: usual, archives, observer } = this.#components;
     const { kind } = key;
@@ -127,7 +127,7 @@ export class Caches {
       observer.lookedUp({ kind, store: archives?.store ?? usual.name, outcome: 'miss' });
       return undefined;
     }
-    // Whether an archive exists is seen when it is loaded. A store that this host lacks is one of
+    // Only loading an archive shows whether it exists. A store that this host lacks belongs to
     // other hosts.
     const store = found.archive === undefined ? stores.get(found.store) : undefined;
     const exists = store === undefined || (await store.exists(found.location, options));
@@ -158,7 +158,7 @@ export class Caches {
       this.#notSaved(handle, request.key, error);
       return false;
     });
-    // The volume before it, or the copy of a loser.
+    // The volume of the previous cache, or the copy of a call that lost.
     reapSoon();
     return isKept;
   }
@@ -183,7 +183,7 @@ export class Caches {
       if (archived !== undefined) {
         const { archive, isNew } = archived;
         if (isNew) this.#moved(key.kind, archive.store, 'in', archive.rawBytes);
-        // Found above, which has renewed its time to live.
+        // The lookup above has renewed its time to live.
         if (archive.id === candidate?.id) return true;
         return await withReference(volume, archive, { ...this.#components, archives }, { signal }, bless);
       }
@@ -202,13 +202,13 @@ export class Caches {
   async #bless(volume: string, { key, replace, source, ttlMs }: Request, options: AbortOptions): Promise<BlessOutcome> {
     const { caches, retry, timeToLiveMs } = this.#components;
     const cache = { ...key, volume, timeToLiveMs: ttlMs ?? timeToLiveMs, replace, source };
-    // Not aborted by the signal: the statement may still take effect.
+    // Not aborted by the signal, because the statement may still take effect.
     return await retry(() => caches.bless(cache), options);
   }
 
   /** @throws VolumeDisappearedError - the volume to bless no longer exists */
   #isKept(volume: string, { source }: Request, outcome: BlessOutcome): boolean {
-    // With a source, the refusal may be about either.
+    // With a source, either the volume or the source may be the reason of the refusal.
     if (outcome === 'refused' && source === undefined)
       throw new VolumeDisappearedError(volume, this.#components.workerName);
     return outcome === 'blessed';

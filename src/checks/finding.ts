@@ -13,7 +13,7 @@ export function skipped(check: CheckName, message: string): CheckFinding {
   return { check, outcome: 'skipped', message, advice: undefined, error: undefined };
 }
 
-/** Returns the finding of a check that threw an error. */
+/** Returns the finding for a check that threw an error. */
 export function failure(check: CheckName, error: unknown): CheckFinding {
   const cause = error instanceof Error ? error : new Error(String(error));
   return { check, outcome: 'failure', message: cause.message, advice: adviceFor(cause), error: cause };

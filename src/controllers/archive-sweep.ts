@@ -32,7 +32,10 @@ interface ArchiveRow extends ArchiveRecord {
  */
 export const archiveGraceMs: number = 10 * 60 * 1000;
 const pageSize = 1_000;
-/** After this number of deletions in succession that find the store unavailable, no other is tried. */
+/**
+ * The number of consecutive deletions that find the store unavailable before the sweep of the store
+ * stops.
+ */
 const maxUnavailable = 2;
 
 /**

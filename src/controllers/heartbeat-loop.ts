@@ -17,7 +17,7 @@ const expiryMarginMs = 15_000;
 /** The longest wait before a retry. A cluster that is back is noticed within this time. */
 const longestRetryMs = 15_000;
 
-/** Returns how long a heartbeat lasts, so that a worker survives one that fails. */
+/** Returns how long a heartbeat lasts: long enough for one failed heartbeat in between. */
 export function heartbeatExpiryMs(everyMs: number): number {
   return 2 * everyMs + expiryMarginMs;
 }

@@ -9,11 +9,11 @@ export const minAgeMs: number = 24 * 60 * 60 * 1000;
 export const maxSkewMs: number = 24 * 60 * 60 * 1000;
 
 /**
- * Returns the keys of a complete list that are certainly older than a day, although the clocks of the
- * store and of this host may differ. The newest key of the list shows the store's clock: keys are
- * compared with it, or with this host's clock if that is earlier. So neither a host's clock that is
- * ahead nor a key with a time in the future makes young keys old. A store that is written rarely has
- * no new key: there a key is old after a day and the longest difference by this host's clock.
+ * Returns the keys of a complete list that are certainly older than a day, although the clocks of
+ * the store and of this host may differ. The newest key of the list shows the store's clock: keys
+ * are compared with it, or with this host's clock if that is earlier. So neither a host's clock
+ * that is ahead nor a key with a time in the future makes young keys old. A store that is rarely
+ * written has no new key: there, a key is old after a day plus `maxSkewMs` by this host's clock.
  */
 export function oldKeys<Key extends AgedKey>(keys: readonly Key[], now: number): readonly Key[] {
   const newest = keys.reduce((latest, { modifiedAt }) => Math.max(latest, modifiedAt), Number.NEGATIVE_INFINITY);

@@ -5,7 +5,7 @@ import { type ReservationRepository, reservedKindPrefix } from '../repository/re
 import type { Clock, Logger } from '../runtime/options.ts';
 import type { Leadership, LeadershipRole } from '../runtime/worker-controllers.ts';
 
-/** What runs while its object leads. It is started once, and closed once. */
+/** Work that runs while its object leads. Started once, and closed once. */
 export interface Controller {
   start(): void;
   close(): Promise<void>;
@@ -26,22 +26,22 @@ export interface LeaderElectionComponents {
 
 /** The kind of the reservation that is the lease. */
 const kind = `${reservedKindPrefix}controllers`;
-/** After the death of the leader, a follower leads within this time and one try. */
+/** After the leader has died, a follower leads within this time plus one try. */
 const leaseMs = 10_000;
 const renewEveryMs = 3_000;
-/** How soon a follower notices that the lease was handed back. */
+/** How soon a follower notices that the lease was released. */
 const tryEveryMs = 1_000;
-/** A statement that hangs does not delay the next try by more. */
+/** The time limit of a statement, after which the next try follows. */
 const statementMs = 3_000;
 
-/** The lease was lost, by the database or by the local clock. */
+/** The lease was lost: another holder has it, or it has expired by the local clock. */
 class LeadershipLost extends Error {}
 
 /**
  * Runs the controllers of a worker in one object at a time. The lease is a reservation of the only
- * place of its kind, by the database's clock. The leader ends its controllers when the lease ends by
- * its own clock. If it was suspended, and another object leads meanwhile, its statements still
- * proceed until then: they are guarded, and do no harm.
+ * place of its kind, by the database's clock. The leader ends its controllers when the lease ends
+ * by its own clock. If the leader was suspended and another object leads by now, its statements
+ * still run until then: they are guarded, and have no effect.
  */
 export class LeaderElection {
   readonly #components: LeaderElectionComponents;
@@ -66,7 +66,7 @@ export class LeaderElection {
     this.#running ??= this.#run(this.#closing.signal);
   }
 
-  /** Ends the controllers and hands the lease back. Resolves when both are done. Idempotent. */
+  /** Ends the controllers and releases the lease. Resolves when both are done. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#running;
@@ -93,7 +93,7 @@ export class LeaderElection {
     } catch (error) {
       if (signal.aborted) return 'unknown';
       this.#role = 'unknown';
-      // The worker's row no longer exists. Its name may be registered again, by another opening.
+      // The worker's row no longer exists. Another `open` may register its name again.
       if (error instanceof InvalidSpecError && error.field === 'workerName') {
         logger.info('controllers end: the worker no longer exists', { workerName });
         return 'retired';

@@ -22,20 +22,20 @@ export interface ReapLoopComponents {
   readonly random?: (() => number) | undefined;
 }
 
-/** A pass begins nothing more after this time. The next one continues. */
+/** A pass begins no further deletion after this time. The next pass continues. */
 const budgetMs = 110_000;
 /** A pass that still waits for a statement is aborted. */
 const passMs = 120_000;
 /** How soon another host continues after this one has died. */
 const leaseMs = 15_000;
 const renewEveryMs = leaseMs / 3;
-/** How long a pass out of turn waits for further owners that finish. */
+/** How long an additional pass waits for further owners to finish. */
 const soonMs = 500;
 
 /**
  * Runs passes of the reaper: one in each period, and one soon after an owner has finished. Of the
- * hosts of a worker, one at a time runs a pass, and a period has one pass. Two at once would do no
- * harm, only the same work.
+ * hosts of a worker, one at a time runs a pass, and a period has one pass. Two concurrent passes
+ * would be harmless, but would repeat the same work.
  */
 export class ReapLoop {
   readonly #components: ReapLoopComponents;
@@ -54,7 +54,7 @@ export class ReapLoop {
     this.#running ??= this.#run(this.#closing.signal);
   }
 
-  /** Requests a pass out of turn, which deletes rows that are marked. */
+  /** Requests an additional pass, which deletes rows that are marked. */
   hurry(): void {
     this.#isHurried = true;
     this.#wake?.();

@@ -24,11 +24,14 @@ export interface ReaperComponents {
   readonly clock: Clock;
   readonly logger: Logger;
   /**
-   * How long a container is kept after the last mark of a hijack, in milliseconds. A host that died
-   * leaves a mark.
+   * How long a container is kept after the last mark of a hijack, in milliseconds. A host that has
+   * died leaves its mark behind.
    */
   readonly hijackGraceMs: number;
-  /** Which containers stay although no owner needs them, or no host creates them any more. */
+  /**
+   * Which containers stay although no owner needs them, or although no host continues their
+   * creation.
+   */
   readonly keeping: Pick<FindDestroyableOptions, 'leaseGraceMs' | 'maxKept' | 'maxKeptMs'>;
   /** How long the record of an owner that has finished for good is kept, in milliseconds. */
   readonly finishedOwnerTtlMs: number;

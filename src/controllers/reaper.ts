@@ -28,10 +28,10 @@ const planSize = 1_000;
 
 type Counts = { -readonly [Count in Exclude<keyof ReapResult, 'complete'>]: number };
 
-/** What a pass carries along. The signal of the context also aborts when the budget is spent. */
+/** The state of a pass. The signal of the context also aborts when the budget is spent. */
 interface Pass extends SweepContext {
   readonly counts: Counts;
-  /** What was found without a use, less what was deleted. */
+  /** The numbers of unused objects that were found and have not been deleted. */
   readonly left: { -readonly [Kind in keyof LeftBehind]: number };
   /** Stops statements that delete rows: the caller's signal only, so that deleted rows are counted. */
   readonly caller: AbortOptions;
@@ -51,9 +51,9 @@ export class Reaper {
   }
 
   /**
-   * Runs one pass. A failed deletion does not stop the others. Pods without a row, and config maps,
-   * are looked for unless `findUnknown` is false, because that takes a list of all pods. The pass
-   * begins with that list: if it fails, nothing is marked and nothing is deleted.
+   * Runs one pass. A failed deletion does not stop the others. Searches for pods without a row, and
+   * for config maps, unless `findUnknown` is false, because that requires a list of all pods. The
+   * pass begins with that list: if it fails, nothing is marked and nothing is deleted.
    *
    * @throws ReconcileError - after the pass, with all failures
    */
@@ -133,7 +133,7 @@ export class Reaper {
     await this.#sweepContainers(pass);
     await caches?.rows.limit(workerName, caches.limits, { signal: pass.signal });
     await this.#sweepVolumes(pass);
-    // After the volumes, whose rows are the references.
+    // Swept after the volumes, whose rows are the references.
     await this.#sweepArchives(pass);
     await this.#removeUnknown(unknownPods, pass);
     if (findUnknown) await this.#removeConfigMaps(pass);

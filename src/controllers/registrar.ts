@@ -26,7 +26,7 @@ export interface RegistrarComponents {
 
 /**
  * Renews a worker as long as its cluster answers, and moves it between its states. Holds no state
- * that counts: any number of hosts have a registrar of the same worker.
+ * of its own that matters: any number of hosts have a registrar for the same worker.
  */
 export class Registrar {
   readonly #components: RegistrarComponents;
@@ -96,7 +96,7 @@ export class Registrar {
     return isPruned;
   }
 
-  /** Rejects if the cluster or a store does not answer. Nothing was renewed then. */
+  /** Rejects if the cluster or a store does not answer. Then nothing was renewed. */
   async #probe({ signal }: AbortOptions): Promise<void> {
     const { cluster, stores } = this.#components;
     try {

@@ -14,7 +14,7 @@ interface WaitingRow extends Pick<PromiseWithResolvers<void>, 'resolve' | 'rejec
 }
 
 const batchSize = 1_000;
-/** After this number of rows in succession without a response of the database, no other is tried. */
+/** The number of consecutive rows without a response of the database before the batch stops. */
 const maxUnavailable = 2;
 
 /**
@@ -49,7 +49,7 @@ export class RowBatches {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, batchSize);
       this.#waiting = this.#waiting.slice(batchSize);
-      // A row that cannot be deleted delays no batch.
+      // A row that cannot be deleted does not delay the batches.
       void this.#deleteEach(await this.#deleteTogether(batch));
     }
     this.#isRunning = false;
@@ -68,7 +68,7 @@ export class RowBatches {
     }
   }
 
-  /** Deletes rows one by one, so that a row that cannot be deleted keeps no other. */
+  /** Deletes rows one by one, so that a row that cannot be deleted does not keep the others. */
   async #deleteEach(rows: readonly WaitingRow[]): Promise<void> {
     let unavailable = 0;
     let last: unknown;

@@ -18,7 +18,7 @@ export interface SweptRows<Row> {
   readonly find: (limit: number, options: AbortOptions) => Promise<readonly Row[]>;
   readonly placesOf: (row: Row) => Places<Row>;
   readonly batches: RowBatches;
-  /** How many deletions are under way at most. @defaultValue `maxUnderWay` */
+  /** The maximum number of concurrent deletions. @defaultValue `maxUnderWay` */
   readonly maxUnderWay?: number | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface SweepContext {
   readonly logger: Logger;
 }
 
-/** How many deletions are under way at most. Most of them wait for the end of a pod. */
+/** The maximum number of concurrent deletions. Most of them wait for the end of a pod. */
 export const maxUnderWay = 1_000;
 
 /**

@@ -1,4 +1,7 @@
-/** Runs many tasks, of which a limited number is under way. A task that takes long delays none. */
+/**
+ * Runs many tasks, with a limited number under way. A task that takes long does not delay the
+ * others.
+ */
 export class SlidingWindow {
   readonly #limit: number;
   readonly #underWay = new Set<Promise<void>>();

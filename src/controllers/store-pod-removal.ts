@@ -8,8 +8,9 @@ export interface StorePodRemovalComponents {
 }
 
 /**
- * Deletes the store pods of a worker without a row. They have no row either, and no reaper of the
- * worker runs any more. Logs a failure: the reaper of another worker, and a later `reap`, delete them.
+ * Deletes the store pods of a worker without a row. They have no row either, and no reaper of that
+ * worker runs any longer. Logs a failure: the reaper of another worker, and a later `reap`, delete
+ * them.
  */
 export async function removeStorePods(
   { workerName, pods, logger }: StorePodRemovalComponents,

@@ -1,6 +1,9 @@
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 
-/** Limits the time of a pass. Aborts its signal at the end of the time, or with the caller's. */
+/**
+ * Limits the time of a pass. Aborts its signal when the time has passed, or together with the
+ * caller's.
+ */
 export class TimeBudget implements Disposable {
   /** `undefined` if nothing limits the pass. */
   readonly signal: AbortSignal | undefined;
@@ -17,7 +20,7 @@ export class TimeBudget implements Disposable {
     );
   }
 
-  /** Whether this is the rejection of work that the end of the time has aborted. */
+  /** Whether the error is the rejection of work that the budget has aborted. */
   hasCaused(error: unknown): boolean {
     return this.#spent.signal.aborted && error === this.#spent.signal.reason;
   }

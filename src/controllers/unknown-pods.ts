@@ -16,8 +16,8 @@ const partSize = 1_000;
 
 /**
  * Returns the pods without a row: those of this worker, and those of workers whose row was deleted,
- * because no reaper of theirs runs. A pod of another worker that exists is left to its own reaper. A
- * store pod has no row: it is unknown if its worker's row was deleted, and otherwise stays.
+ * which have no reaper. A pod of another worker that exists is left to its own reaper. A store pod
+ * has no row: it is unknown if its worker's row was deleted, and otherwise stays.
  *
  * A row is inserted before its pod is created, so a pod that was listed before the database was
  * asked is not one that is about to get a row.

@@ -4,7 +4,8 @@ import { chmod, type FileHandle, lstat, open, readdir, rename, rmdir, unlink } f
 import { isRecord } from './objects/api-object.ts';
 
 /**
- * The number of passes over a folder that cannot be emptied, or that gets new entries meanwhile.
+ * The number of passes over a folder that cannot be emptied, or that gets new entries during the
+ * removal.
  */
 const maxRounds = 5;
 /** The number of files that are removed concurrently. */

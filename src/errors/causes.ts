@@ -132,8 +132,8 @@ const imageReasons = [
 ];
 
 /**
- * All conclusions from the messages of Kubernetes, its nodes and registries. `docs/errors.md` lists
- * them.
+ * All conclusions that the library draws from the messages of Kubernetes, its nodes and registries.
+ * `docs/errors.md` lists them.
  */
 export const causes: readonly Cause[] = [
   { source: 'api', statuses: ['401'], code: 'KW_ERR_UNAUTHORIZED', ...final },

@@ -65,7 +65,7 @@ export class CredentialsUnavailableError extends KubernetesWorkerError {
 }
 
 /**
- * Thrown if the API server rejects the credentials (401), also after they were read anew.
+ * Thrown if the API server rejects the credentials (401), even after they were read again.
  *
  * @public
  */

@@ -19,7 +19,10 @@ type AnyPodError =
   | PodStartTimeoutError
   | PodUnschedulableError;
 
-/** Returns a copy of the error with other facts. A message depends on the facts, and is final. */
+/**
+ * Returns a copy of the error with other facts: the message depends on the facts, and cannot be
+ * changed.
+ */
 export function podErrorWith(error: PodError, changes: Partial<PodFacts>): PodError {
   const { namespace, podName, reason, detail, mayStillRun, nodeName, containerName, diagnostics } = error;
   const before = { namespace, podName, reason, detail, mayStillRun, nodeName, containerName, diagnostics };

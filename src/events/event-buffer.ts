@@ -1,7 +1,7 @@
 import type { WorkerEvent } from '../runtime/worker-events.ts';
 
 export interface EventBufferOptions {
-  /** How many events wait for the consumer at most. */
+  /** The maximum number of events that wait for the consumer. */
   readonly size: number;
   /** Called once, when the buffer accepts no further events. */
   readonly ended: () => void;
@@ -9,7 +9,7 @@ export interface EventBufferOptions {
 
 type Next = IteratorResult<WorkerEvent, undefined>;
 
-/** Events that were dropped one after another. */
+/** Consecutive events that were dropped. */
 interface Gap {
   readonly dropped: number;
   /** When the last of them was reported. */
@@ -23,15 +23,18 @@ interface Entry {
 }
 
 /**
- * The events of one consumer, in their order. When it is full it drops the newest events. The
- * consumer receives their number at their place in the order.
+ * The events of one consumer, in order. A full buffer drops the newest events. The consumer
+ * receives their number in their place.
  */
 export class EventBuffer implements AsyncIterableIterator<WorkerEvent, undefined, undefined> {
   readonly #options: EventBufferOptions;
   readonly #entries: Entry[] = [];
   /** What was dropped after the last entry. */
   #gap: Gap | undefined;
-  /** Calls of `next` that wait for an event. Then there is neither an entry nor a gap. */
+  /**
+   * Calls of `next` that wait for an event. While there are any, there is neither an entry nor a
+   * gap.
+   */
   readonly #waiting: ((next: Next) => void)[] = [];
   #isEnded = false;
 

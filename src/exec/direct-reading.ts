@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 
-/** The most bytes that a socket reads at once. A record of TLS is smaller. */
+/** The maximum number of bytes that a socket reads at once. A record of TLS is smaller. */
 const readBytes: number = 64 * 1024;
 
 /**
- * Reads a socket into one reused buffer. A stream allocates a buffer for each read: garbage outside
- * of the collector's heap, which makes the collector run for nothing else.
+ * Reads a socket into one reused buffer. A stream would allocate a buffer for each read. This is
+ * garbage outside of the collector's heap, which alone makes the collector run.
  */
 export class DirectReading {
   #socket: Socket | undefined;

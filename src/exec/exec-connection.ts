@@ -157,8 +157,8 @@ export class ExecConnection {
     promise.catch(() => undefined);
     this.#pending.add(reject);
     this.#wire.write(frame.bytes, (error) => {
-      // A failed message is rejected with the connection's end, which follows and has the reason.
-      // Its buffer may still be in use.
+      // The end of the connection, which follows, rejects the write with its reason. The message's
+      // buffer may still be in use.
       if (error instanceof Error) return;
       this.#pending.delete(reject);
       frame.release();

@@ -39,7 +39,7 @@ export interface WireHandlers {
    * owns the bytes. Must not throw.
    */
   data(channel: number, bytes: Buffer): void;
-  /** Called once, after the last data. `how` is for people. Must not throw. */
+  /** Called once, after the last data. `how` describes the end for operators. Must not throw. */
   closed(how: string, error: Error | undefined): void;
 }
 

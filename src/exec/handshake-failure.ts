@@ -67,7 +67,7 @@ export function isTemporaryRefusal(status: number | undefined, message: string):
   return findCause('exec', { status, message })?.retryable === true;
 }
 
-/** A rejected certificate and an invalid address or header stay so. */
+/** A rejected certificate and an invalid address or header are permanent. */
 function isPermanentCode(code: string): boolean {
   return /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_INVALID_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code);
 }

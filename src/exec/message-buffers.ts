@@ -1,10 +1,10 @@
-/** The most bytes of free buffers. */
+/** The maximum number of bytes of free buffers. */
 const keptBytes: number = 4 * 1024 * 1024;
 
 /**
  * A pool of buffers of one size, shared by any number of connections. Memory outside of the
- * collector's heap makes the collector run: a discarded buffer costs a good part of the cost of
- * sending its bytes.
+ * collector's heap makes the collector run, so a discarded buffer costs a large part of what
+ * sending its bytes costs.
  */
 export class MessageBuffers {
   readonly #sizeBytes: number;

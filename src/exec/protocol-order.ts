@@ -28,8 +28,8 @@ export class ProtocolOrder {
   }
 
   /**
-   * Records that data arrived over a protocol. The first proven protocol is tried first from now
-   * on.
+   * Records that data has arrived over a protocol. From now on, the first proven protocol is tried
+   * first.
    */
   prove(name: ExecProtocol): void {
     if (this.#isProven) return;

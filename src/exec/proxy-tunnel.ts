@@ -26,8 +26,7 @@ export async function openTunnel(proxy: string, target: TunnelTarget, signal: Ab
   signal.throwIfAborted();
   const url = new URL(proxy);
   const socket = connectToProxy(url);
-  // An error rejects below, or is reported by the user of the socket. It may be emitted more than
-  // once.
+  // The code below, or the user of the socket, reports the error. It may be emitted more than once.
   socket.on('error', () => undefined);
   try {
     using _listener = addAbortListener(signal, () => socket.destroy(signal.reason as Error));

@@ -2,11 +2,11 @@ import { type ExecWire, messageHeadBytes } from './exec-wire.ts';
 import type { MessageBuffers } from './message-buffers.ts';
 
 /**
- * The most bytes of stdin in one message, far below the server's limit of 32 MiB, above which the
- * server closes without a status. A container runtime written in Go reads a message of WebSocket
- * into a slice that it grows step by step, and each step is garbage. With its channel's byte, a
- * message of this size fits one step exactly, and causes less garbage per byte than messages of 32,
- * 64, 128 or 256 KiB.
+ * The maximum number of bytes of stdin in one message, far below the server's limit of 32 MiB,
+ * above which the server closes without a status. A container runtime written in Go reads a message
+ * of WebSocket into a slice that it grows step by step, and each step is garbage. With its
+ * channel's byte, a message of this size fits one step exactly, and causes less garbage per byte
+ * than messages of 32, 64, 128 or 256 KiB.
  */
 export const maxStdinBytes: number = 57_342;
 

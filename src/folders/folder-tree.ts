@@ -136,7 +136,7 @@ function secondsOf({ mtimeNs }: EntryAttributes): number {
   return Number(mtimeNs) / 1e9;
 }
 
-/** A path that cannot be examined has no file of the archive. */
+/** A path that cannot be examined is not a file of the archive. */
 function absent(): false {
   return false;
 }

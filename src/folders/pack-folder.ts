@@ -32,8 +32,8 @@ interface Packing {
  * have any encoding. Owners are 0 and set-id bits are left out. Modes, symbolic and hard links and
  * times are kept; times have microseconds, the precision with which they can be set again.
  *
- * The file system is read while the archive is. At most one file is open, and 256 KiB of its content
- * are in memory. Leaving the iteration early closes the file.
+ * The file system is read while the archive is consumed. At most one file is open, and 256 KiB of
+ * its content are in memory. Leaving the iteration early closes the file.
  *
  * @example
  * ```ts
@@ -103,7 +103,7 @@ async function* packFile(path: string, name: string): AsyncGenerator<Buffer> {
     yield headerOf('file', name, status);
     yield* contentOf(handle, Number(status.size), path);
     const { size, mtimeNs } = await handle.stat({ bigint: true });
-    // A file that has grown is packed as it was, as long as nothing was overwritten.
+    // A file that has grown is packed with its earlier size, provided that nothing was overwritten.
     if (mtimeNs !== status.mtimeNs && size <= status.size) throw changed(path);
     yield Buffer.alloc(paddingOf(Number(status.size)));
   } finally {

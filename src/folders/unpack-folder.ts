@@ -16,14 +16,15 @@ import { FolderTree } from './folder-tree.ts';
 
 /**
  * Unpacks a raw tar archive, such as that of `Volume.streamOut`, into a folder of this machine. The
- * folder must be empty, or not exist in a folder that does. Meanwhile no other process may change it.
+ * folder must be empty, or must not exist while its parent does. No other process may change it
+ * during the call.
  *
- * Nothing outside of the folder is ever changed, whatever the archive contains: an entry is refused
- * whose name leads out of the folder or through a link, that occurs twice, or that is a device, a
- * FIFO or a sparse file. Links keep their targets, which may lead anywhere, and are never followed.
- * Owners and set-id bits are left out. Modes and times are set when the content is in place; the
- * folder itself keeps its own. ustar, pax and the long names of GNU are supported, and names in any
- * encoding.
+ * Nothing outside of the folder is ever changed, whatever the archive contains. An entry is refused
+ * if its name leads out of the folder or through a link, if it occurs twice, or if it is a device,
+ * a FIFO or a sparse file. Links keep their targets, which may lead anywhere, and are never
+ * followed. Owners and set-id bits are left out. Modes and times are set when the content is in
+ * place; the folder itself keeps its own. ustar, pax and the long names of GNU are supported, and
+ * names in any encoding.
  *
  * After a failure the folder is empty again, or does not exist, and the archive is ended. The call
  * reads the archive to its end, so that a transfer is verified when it resolves. One chunk of the

@@ -14,7 +14,7 @@ export interface FoundEntry {
 /** Yields what is below a folder, in the order of an archive: that of the names' bytes. */
 export async function* walk(folder: string, name = '.'): AsyncGenerator<FoundEntry> {
   const names = (await readdir(pathOf(folder), { encoding: 'buffer' })).map((each) => each.toString('latin1'));
-  // Sorted by bytes, because latin1 has a character for each.
+  // This sorts by bytes, because latin1 has one character for each byte.
   for (const each of names.toSorted((a, b) => (a < b ? -1 : 1))) {
     const found = { path: `${folder}/${each}`, name: `${name}/${each}` };
     const status = await lstat(pathOf(found.path), { bigint: true });

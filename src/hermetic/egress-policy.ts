@@ -74,7 +74,7 @@ function satisfies({ key, operator, values = [] }: Requirement, labels: Labels):
     case 'Exists':
       return value !== undefined;
     default:
-      // A later operator: the policy may select the pod.
+      // An operator of a later Kubernetes version: the policy may select the pod.
       return true;
   }
 }

@@ -20,8 +20,8 @@ export interface HermeticGuardComponents {
   ) => Promise<T>;
   readonly clock: Clock;
   /**
-   * How long the cluster may take, for a pod that answers, to connect it to the network and to enforce
-   * the policy, in milliseconds.
+   * How long the cluster may take to connect a pod that answers to the network and to enforce the
+   * policy, in milliseconds.
    */
   readonly enforcementMs: number;
 }
@@ -33,7 +33,7 @@ export interface HermeticGround {
   readonly policies: readonly NetworkPolicy[];
 }
 
-/** The wait between probes of a pod whose network is not yet as it has to be. */
+/** The wait between probes of a pod whose network is not yet in the expected state. */
 const retryMs = 500;
 
 /**
@@ -63,7 +63,7 @@ export class HermeticGuard {
   }
 
   /**
-   * Resolves when the pod cannot reach the target any more.
+   * Resolves when the pod can no longer reach the target.
    *
    * @throws HermeticNotEnforcedError
    */
@@ -77,7 +77,7 @@ export class HermeticGuard {
     throw this.#refusal('policy-not-enforced', detail);
   }
 
-  /** Does for a pod of its own what is done for a hermetic container. Returns the finding. */
+  /** Examines a hermetic pod of its own, like that of a hermetic container. Returns the finding. */
   async examine(options: AbortOptions): Promise<string> {
     const ground = await this.prepare(options);
     await this.#components.inProbePod(true, (pod) => this.requireSealed(pod, ground, options), options);
@@ -131,7 +131,7 @@ export class HermeticGuard {
     throw this.#refusal('probe-inconclusive', detail);
   }
 
-  /** Tries until the outcome is the wanted one, or the time of the cluster has passed. */
+  /** Tries until the outcome is the expected one, or `enforcementMs` have passed. */
   async #reachUntil(
     wanted: ReachResult['outcome'],
     podName: string,

@@ -23,12 +23,12 @@ export interface ProbePodComponents {
 /** The kind of the owners of pods that only probe the network. */
 export const probeOwnerKind = 'kubernetes-worker/network-probe';
 const metadata: ContainerMetadata = { type: 'network-probe' };
-/** How long the end of a probe may take to reach the database. */
+/** How long the database may take to record the end of a probe. */
 const finishMs = 5_000;
 
 /**
  * Runs work in a pod of its own. The pod's row stays `creating` under a lease, and its owner is
- * finished afterwards: the reaper deletes the pod, also if this host dies before.
+ * finished afterwards. The reaper deletes the pod, even if this host dies first.
  */
 export async function inProbePod<T>(
   hermetic: boolean,
@@ -45,7 +45,7 @@ export async function inProbePod<T>(
   await pods.retry(() => containers.findOrInsert(workerName, owner, lease, () => row), options);
   try {
     const spec = { image, volumes: [], limits: {}, sidecars: [], privileged: false, architecture: undefined };
-    // A hermetic pod gets none, whatever the worker's options are.
+    // A hermetic pod gets no token, whatever the worker's options are.
     const podOptions = { addCapabilities: [] };
     await launcher.launch({ ...pod, ...spec, podOptions, hermetic, metadata }, options);
     await pods.whenAgentAnswers(pod, options);
@@ -55,7 +55,10 @@ export async function inProbePod<T>(
   }
 }
 
-/** Without the caller's signal: an aborted call leaves a pod as well. Otherwise the lease expires. */
+/**
+ * Without the caller's signal, because an aborted call also leaves a pod. If the statement fails,
+ * the lease expires.
+ */
 async function finish(owner: ContainerOwner, components: ProbePodComponents): Promise<void> {
   const { workerName, containers, clock, logger } = components;
   await within(finishMs, clock, (signal) => containers.markOwnerFinished(workerName, owner, { signal })).catch(

@@ -27,7 +27,7 @@ export interface ReachComponents {
   readonly exec: (podName: string, command: readonly string[], options: AbortOptions) => Promise<ReachConnection>;
 }
 
-/** Long enough for a second SYN: the first one may get lost while a pod starts. */
+/** Long enough for a second SYN, because the first one may be lost while a pod starts. */
 const reachTimeoutMs = 2_000;
 /** The agent prints one short line. */
 const maxLineBytes = 1_024;

@@ -4,7 +4,7 @@ import type { PreflightOutcome } from '../runtime/preflight-report.ts';
 import { ImagePreflight, type ImagePreflightComponents } from './image-preflight.ts';
 import { formatImageReference, type ImageReference } from './image-reference.ts';
 
-/** What the registry of an image has said about it. */
+/** What the registry of an image reports about it. */
 export interface ExaminedImage {
   readonly image: string;
   readonly outcome: PreflightOutcome;

@@ -10,24 +10,24 @@ export interface ImageFactsCacheComponents {
 }
 
 interface Entry {
-  /** The last facts that a registry gave. */
+  /** The last facts that a registry reported. */
   readonly facts: ImageFacts | undefined;
   /** Why the last request failed. */
   readonly failure: unknown;
-  /** Until when no other request is made. */
+  /** The time until which no further request is sent. */
   readonly until: number;
 }
 
 const maxEntries = 1_000;
 /** The limit for all requests of one check. */
 const checkLimitMs = 10_000;
-/** How long a registry that does not answer is left alone. */
+/** How long no request is sent to a registry that does not answer. */
 const failureMs = 10_000;
 
 /**
- * Keeps what registries gave of images. A registry that does not answer leaves the earlier facts in
- * use. Concurrent calls for one image share a request. What is missing or refused is not kept, so
- * that a push or a new pull secret has an effect at once.
+ * Caches what registries report about images. While a registry does not answer, the earlier facts
+ * remain in use. Concurrent calls for one image share a request. Missing and refused images are not
+ * cached, so that a push or a new pull secret takes effect at once.
  */
 export class ImageFactsCache {
   readonly #clock: Clock;
@@ -83,7 +83,7 @@ export class ImageFactsCache {
     }
   }
 
-  /** Evicts the entry that was kept first, if there are too many. */
+  /** Evicts the oldest entry if there are too many. */
   #keep(key: string, entry: Entry): void {
     this.#entries.delete(key);
     this.#entries.set(key, entry);

@@ -37,7 +37,7 @@ export function compileImagePattern(field: string, pattern: string): ImagePatter
 function globOf(pattern: string): (text: string) => boolean {
   const parts = pattern.match(/\*\*+|\*|[^*]/g) ?? [];
   return (text) => {
-    // The ends of the text's beginnings that the parts so far can match.
+    // The lengths of those beginnings of the text that the parts so far can match.
     let ends = new Set([0]);
     for (const part of parts)
       ends = part.startsWith('*') ? stretched(ends, text, part.length > 1) : after(ends, text, part);

@@ -30,7 +30,7 @@ export interface PreflightRequest {
   readonly architecture: string;
 }
 
-/** What is known of a check under way. */
+/** What is known about a check that is under way. */
 interface Course {
   outcome: PreflightOutcome;
   isCached: boolean;
@@ -60,7 +60,7 @@ export class ImagePreflight {
     const course: Course = { outcome: 'CANCELLED', isCached: true };
     try {
       const reference = await this.#check(request, course, options);
-      // Once for each request to a registry, not for each step.
+      // Logged once for each request to a registry, not for each step.
       if (!course.isCached) this.#warn(request.field, reference);
       return reference;
     } finally {

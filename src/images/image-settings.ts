@@ -63,7 +63,7 @@ function plainHttpRegistries(options: ImageOptions): ReadonlySet<string> {
   return new Set((options.plainHttpRegistries ?? []).map(checkRegistry));
 }
 
-/** Returns the host as it is compared with those of images. */
+/** Returns the host in the form in which it is compared with those of images. */
 function checkRegistry(host: string, index: number): string {
   const field = `images.plainHttpRegistries[${index}]`;
   checkRegistryPrefix(field, host);

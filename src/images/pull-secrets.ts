@@ -6,7 +6,7 @@ const dockerHosts = ['index.docker.io', 'registry-1.docker.io'];
 
 /**
  * Returns the credentials for an image, the most specific entry first, by the rules of the kubelet:
- * an entry names a host, perhaps with `*` for a part of it, and perhaps the beginning of a
+ * an entry names a host, which may contain `*` for a part of it, and optionally the beginning of a
  * repository.
  *
  * @param configs - texts of the type `kubernetes.io/dockerconfigjson`. Invalid ones are ignored, as

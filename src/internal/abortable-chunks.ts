@@ -2,8 +2,8 @@ import { abortable } from './abort.ts';
 
 /**
  * Yields what the source yields. Ends the source when it is left early. Rejects with the signal's
- * reason as soon as the signal aborts, also while the source has not answered: the source then ends
- * when it does.
+ * reason as soon as the signal aborts, even while a read of the source is pending; the source then
+ * ends after that read.
  */
 export async function* abortableChunks<T>(
   source: AsyncIterable<T>,

@@ -1,6 +1,6 @@
 import type { AbortOptions } from '../runtime/options.ts';
 
-/** Tracks calls that have to end before their resources are closed. */
+/** Tracks calls that must end before their resources are closed. */
 export class CallsUnderWay {
   readonly #calls = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();

@@ -1,4 +1,4 @@
-/** Wakes all waiters after a change. The waiters check the state themselves. */
+/** Wakes all waiters after a change. Each waiter checks the state itself. */
 export class ChangeSignal {
   #waiting: (() => void)[] = [];
 

@@ -1,6 +1,6 @@
 /**
- * Interrupts one waiter at a time. Unlike a race against a promise that exists as long as the work,
- * it accumulates no memory over millions of short waits.
+ * Interrupts one waiter at a time. A race against a promise that lives as long as the work would
+ * accumulate memory over millions of short waits.
  */
 export class Interrupter {
   #interrupted = false;

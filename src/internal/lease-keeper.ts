@@ -17,15 +17,15 @@ export interface LeaseTerms {
 }
 
 /**
- * Runs the work while it renews the lease. Aborts the work when another holder has the
- * lease, and at the latest when the lease expires by the local clock. A renewal that
- * fails or hangs is aborted and retried at the next interval.
+ * Runs the work while it renews the lease. Aborts the work when another holder has the lease, or
+ * when the lease expires by the local clock. A renewal that fails or hangs is aborted and retried
+ * at the next interval.
  */
 export async function keepLease<T>(terms: LeaseTerms, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { signal } = terms;
   const done = new AbortController();
   const lost = new AbortController();
-  // Ends with the work, which may resolve or reject.
+  // The renewal ends with the work, whether that resolves or rejects.
   const kept = keep(terms, lost, done.signal).catch(() => undefined);
   try {
     return await work(signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]));

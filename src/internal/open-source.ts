@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { abortable } from './abort.ts';
 
 /**
- * Opens a source of the host. A host that does not notice the signal delays no caller: the call
+ * Opens a source of the host. A source that ignores the signal does not delay the caller: the call
  * rejects with the reason of the signal, and a readable that the source opens later is destroyed.
  */
 export async function openSource<T>(source: () => T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {

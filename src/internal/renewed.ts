@@ -1,14 +1,14 @@
 import type { Clock } from '../runtime/options.ts';
 
-/** How often work that must not expire is renewed. */
+/** How something that must not expire during work is renewed. */
 export interface Renewal {
-  /** Called at intervals. Its failure is retried at the next one. */
+  /** Called at intervals. A failure is ignored: the next interval calls it again. */
   readonly renew: (signal: AbortSignal) => Promise<unknown>;
   readonly everyMs: number;
   readonly clock: Pick<Clock, 'sleep'>;
 }
 
-/** Runs the work, and renews it until it ends. */
+/** Runs the work, and calls `renew` at intervals until the work ends. */
 export async function renewedDuring<T>({ renew, everyMs, clock }: Renewal, work: () => Promise<T>): Promise<T> {
   const done = new AbortController();
   const { signal } = done;
@@ -18,7 +18,7 @@ export async function renewedDuring<T>({ renew, everyMs, clock }: Renewal, work:
       await renew(signal).catch(() => undefined);
     }
   };
-  // Ends with the rejection of the sleep.
+  // The rejection of the sleep ends the loop.
   const renewed = renewing().catch(() => undefined);
   try {
     return await work();

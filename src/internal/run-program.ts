@@ -2,7 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { addAbortListener } from 'node:events';
 import { Socket } from 'node:net';
 
-/** A program to run, without input and without a terminal. */
+/** A program to run without input and without a terminal. */
 export interface ProgramSpec {
   readonly command: string;
   readonly args: readonly string[];

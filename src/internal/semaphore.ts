@@ -24,8 +24,7 @@ export class Semaphore {
   }
 
   /**
-   * Resolves with the function that releases the place. It may be called more than once. Rejects
-   * with the signal's reason.
+   * Resolves with an idempotent function that releases the place. Rejects with the signal's reason.
    */
   async acquire({ signal }: AbortOptions = {}): Promise<() => void> {
     signal?.throwIfAborted();

@@ -14,7 +14,7 @@ export interface SilenceWatchOptions {
   readonly silent: () => void;
 }
 
-/** Detects silence. Counts from its construction until `stop`. */
+/** Detects silence, from its construction until `stop`. */
 export class SilenceWatch {
   readonly #options: SilenceWatchOptions;
   readonly #stopped = new AbortController();
@@ -25,7 +25,7 @@ export class SilenceWatch {
     void this.#count();
   }
 
-  /** Restarts the count: something happened. */
+  /** Restarts the count, because something has happened. */
   touch(): void {
     this.#quietSteps = -1;
   }
@@ -47,7 +47,7 @@ export class SilenceWatch {
   }
 }
 
-/** Resolves with whether the step passed. Only a stop cuts it short. */
+/** Resolves with whether the step has passed. Only a stop cuts it short. */
 async function stepped(step: Promise<void>): Promise<boolean> {
   try {
     await step;

@@ -9,8 +9,8 @@ export class TookTooLong extends Error {
 }
 
 /**
- * Waits for work up to the limit. Then aborts the work's signal and rejects with `TookTooLong`. The
- * caller's signal also aborts the work and rejects. No timer remains.
+ * Waits for the work up to the limit, then aborts the work's signal and rejects with `TookTooLong`.
+ * The caller's signal also aborts the work, and rejects with its reason. No timer remains.
  */
 export async function within<T>(
   limitMs: number,

@@ -93,9 +93,9 @@ export interface Cluster {
   listPods(labelSelector: string, options?: AbortOptions): Promise<PodList>;
   /**
    * Returns the metadata of all pods of the namespace, or of those that match, over any number of
-   * pages; never a part of the list. All pages are of one version, which is not older than the call.
-   * So a pod that existed when the call began, and is not in the list, no longer exists; of a list
-   * with a label selector that is not true, because any client may remove a label.
+   * pages; never a part of the list. All pages are of one version, which is not older than the
+   * call. So a pod that existed when the call began and is not in the list no longer exists. This
+   * does not hold for a list with a label selector, because any client may remove a label.
    */
   listPodMetadata(options?: ListPodMetadataOptions): Promise<readonly ObjectMetadata[]>;
   /**
@@ -150,7 +150,7 @@ export interface Cluster {
   listNetworkPolicies(options?: AbortOptions): Promise<readonly NetworkPolicy[]>;
   /**
    * Yields the lines of a container's log as they arrive. With `follow` it continues until the
-   * container ends or the signal aborts, otherwise up to the present end of the log. A follow
+   * container ends or the signal aborts, otherwise up to the current end of the log. A follow
    * without output for a minute may end as well: continue from the time of the last line.
    *
    * @throws ApiError - the container does not exist, or has no log yet

@@ -11,7 +11,7 @@ export interface RequiredPermission {
   readonly name?: string;
   /** The purpose, for readers. */
   readonly purpose: string;
-  /** What is missing without it. `undefined`: the worker cannot work. */
+  /** What is missing without it. `undefined`: the worker cannot work without it. */
   readonly without?: string;
 }
 

@@ -26,7 +26,7 @@ export interface PlacementComponents {
   /** Selects the pods of the worker. */
   readonly labelSelector: string;
   readonly repository: Pick<Repository, 'placement' | 'reservations'>;
-  /** Returns the pod that has the bytes; `undefined` if they are in none. */
+  /** Returns the pod that has the bytes; `undefined` if no pod has them. */
   readonly podOf: (place: VolumePlace) => PodOfVolume | undefined;
   /** Whether the worker has an archive store of this name, from which every node is served. */
   readonly hasArchiveStore: (name: string) => boolean;

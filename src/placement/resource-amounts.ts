@@ -41,9 +41,9 @@ export function sumOf(amounts: readonly ResourceAmounts[]): ResourceAmounts {
 }
 
 /**
- * Returns what the scheduler reserves for a pod: the sum of its containers, or more while one of its
- * init containers runs, and the overhead. An init container that is restarted is a sidecar, which
- * runs beside all that follow.
+ * Returns what the scheduler reserves for a pod: the sum of its containers, or more while one of
+ * its init containers runs, and the overhead. A restartable init container is a sidecar, which runs
+ * beside all later containers.
  *
  * @throws ApiUnavailableError - a text is not a quantity
  */

@@ -124,7 +124,7 @@ function mayPass(error: unknown): boolean {
   return isRetryable(error) || (error instanceof ApiError && error.status === 400);
 }
 
-/** The most times of lines to remember, and the most lines to hold back. */
+/** The maximum numbers of line times to remember, and of lines to hold back. */
 const mostLines = 10_000;
 
 /**

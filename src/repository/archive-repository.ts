@@ -56,7 +56,7 @@ export interface NewArchive {
   readonly workerName: string;
   /** The name of the store. */
   readonly store: string;
-  /** Who writes it. */
+  /** The lease under which it is written. */
   readonly lease: ArchiveLease;
   /**
    * What the archive is for. At most one archive of a worker that is `creating` or `ready` has a
@@ -73,7 +73,7 @@ export interface NewArchive {
  * @public
  */
 export interface BegunArchive {
-  /** The archive: with a claim it may be another one than the given. */
+  /** The archive. With a claim, it may differ from the given one. */
   readonly archive: ArchiveRecord;
   /** Whether the caller holds the lease and writes the archive's current attempt. */
   readonly holds: boolean;
@@ -104,9 +104,9 @@ export interface ArchivedVolume {
  */
 export interface ArchiveRepository {
   /**
-   * Inserts the archive as `creating` with attempt 1. With a claim that another archive has: returns
-   * that archive. If its lease has lapsed, the caller takes it over with the next attempt. Idempotent
-   * for the same ID and holder.
+   * Inserts the archive as `creating` with attempt 1. If another archive has the claim, returns
+   * that archive. If its lease has lapsed, the caller takes it over with the next attempt.
+   * Idempotent for the same ID and holder.
    */
   begin(archive: NewArchive, options?: AbortOptions): Promise<BegunArchive>;
   /**
@@ -167,8 +167,8 @@ export interface ArchiveRepository {
    */
   touch(ids: readonly string[], options?: AbortOptions): Promise<void>;
   /**
-   * Returns the archive of the worker in a store that is ready and has this content, of several the one
-   * that was used last. It may be deleted at any time: `refer` and `insertArtifact` find that out.
+   * Returns the worker's ready archive in a store that has this content: of several, the one that
+   * was used last. It may be deleted at any time, which `refer` and `insertArtifact` detect.
    *
    * @throws InvalidSpecError - of `digest` or `rawBytes`
    */
@@ -203,11 +203,11 @@ export interface ArchiveRepository {
   /**
    * Marks archives of a store for deletion until they free at least this many bytes: those that are
    * ready without a reference first, then those whose only references are caches, in each group the
-   * least recently used first. The volumes of such caches become `destroying` and refer to no archive.
-   * Leaves out archives that a live volume without a cache refers to, and those of a volume with an
-   * open stream. Considers at most 1,000 archives of each group. Returns the archives, which are
-   * `destroying`, the least recently used first: fewer than requested if there are no more, or if one
-   * is used meanwhile.
+   * least recently used first. The volumes of such caches become `destroying` and refer to no
+   * archive. Leaves out archives that a live volume without a cache refers to, and those of a
+   * volume with an open stream. Considers at most 1,000 archives of each group. Returns the
+   * archives, which are `destroying`, the least recently used first. They free fewer bytes than
+   * requested if there are no more archives, or if one was used in the meantime.
    */
   evict(workerName: string, store: string, bytes: number, options?: AbortOptions): Promise<readonly ArchiveRecord[]>;
   /** Deletes those of at most 1,000 archives that are `destroying`. Returns their IDs. */

@@ -61,7 +61,7 @@ export type BlessOutcome = 'blessed' | 'lost' | 'in-use' | 'refused';
  * @public
  */
 export interface InvalidateOptions extends AbortOptions {
-  /** How long the volumes of the invalid caches stay at most, in milliseconds. */
+  /** The maximum time for which the volumes of the invalid caches stay, in milliseconds. */
   readonly graceMs: number;
 }
 
@@ -90,9 +90,9 @@ export interface CacheLimits {
  */
 export interface CacheRepository {
   /**
-   * Makes an artifact volume the cache of a key. Of concurrent calls with `replace` the last one
-   * stands, and the volumes of all others are `destroying`. Of concurrent calls without it the first
-   * one stands. Idempotent.
+   * Makes an artifact volume the cache of a key. Of concurrent calls with `replace`, the last one
+   * wins, and the volumes of all others become `destroying`. Of concurrent calls without it, the
+   * first one wins. Idempotent.
    */
   bless(cache: NewCache, options?: AbortOptions): Promise<BlessOutcome>;
   /**
@@ -109,7 +109,7 @@ export interface CacheRepository {
   invalidate(key: CacheKey, options: InvalidateOptions): Promise<number>;
   /**
    * Deletes the cache if this volume is the cache of the key, and moves the volume to `destroying`.
-   * Returns whether it was.
+   * Returns whether it did.
    */
   drop(key: CacheKey, volume: string, options?: AbortOptions): Promise<boolean>;
   /**

@@ -44,7 +44,7 @@ export interface RowCounts {
 }
 
 /**
- * Questions about containers. They change nothing, and each is one statement. Every method throws
+ * Queries about containers. They change nothing, and each is one statement. Every method throws
  * `RepositoryUnavailableError` if the database does not answer.
  *
  * @public
@@ -64,7 +64,7 @@ export interface ContainerQueries {
   /**
    * Returns a page of the worker's containers that match the query, in the order of their
    * insertion. A container that exists from the first page to the last is on exactly one of them,
-   * whatever is inserted and deleted meanwhile.
+   * even if others are inserted and deleted in the meantime.
    *
    * @throws InvalidSpecError if a field of the query is invalid
    */
@@ -92,8 +92,8 @@ export interface ContainerQueries {
   countRows(workerName: string, options?: AbortOptions): Promise<RowCounts>;
   /**
    * Returns those of at most 1,000 handles that no container and no volume has, in any state and of
-   * any worker. Only the primary server answers: a standby may lack the newest rows, and
-   * `RepositoryUnavailableError` is thrown.
+   * any worker. Only the primary server answers. A standby may lack the newest rows, so the call
+   * rejects with `RepositoryUnavailableError` there.
    */
   unknownHandles(handles: readonly string[], options?: AbortOptions): Promise<readonly string[]>;
   /**

@@ -136,9 +136,12 @@ export interface FindDestroyableOptions extends AbortOptions {
    * @defaultValue 0
    */
   readonly leaseGraceMs?: number | undefined;
-  /** How many containers the worker keeps at most. @defaultValue no limit */
+  /** The maximum number of containers that the worker keeps. @defaultValue no limit */
   readonly maxKept?: number | undefined;
-  /** For how long the worker keeps a container at most, in milliseconds. @defaultValue no limit */
+  /**
+   * The maximum time for which the worker keeps a container, in milliseconds. @defaultValue no
+   * limit
+   */
   readonly maxKeptMs?: number | undefined;
 }
 
@@ -181,7 +184,7 @@ export interface ContainerRepository {
    * `make()` if there is none. Concurrent callers get the same row: an owner has one live row.
    *
    * If the container is `creating` and its lease was released or has lapsed, the caller's lease
-   * takes it over. A holder that calls again keeps it. `make` is called at most once, and no
+   * takes it over. A holder that calls again keeps its lease. `make` is called at most once, and no
    * statement or lock waits for it. The call rejects with its error.
    *
    * If the owner has finished for good, only a `created` container is returned. Without one, throws
@@ -220,9 +223,9 @@ export interface ContainerRepository {
   recordPod(handle: string, holder: string, podUid: string, options?: AbortOptions): Promise<void>;
   /**
    * Moves the container and its volumes from `creating` to `created`, which ends the lease.
-   * Reserved for the lease's holder. Idempotent. Returns the generation of the holder that completed
-   * the container: another than the caller's if a later holder did. Throws `OwnerFinishedError` if
-   * the owner has finished for good and the container is `creating`.
+   * Reserved for the lease's holder. Idempotent. Returns the generation of the holder that
+   * completed the container, which is a later one than the caller's if a later holder did. Throws
+   * `OwnerFinishedError` if the owner has finished for good and the container is `creating`.
    */
   markCreated(handle: string, holder: string, options?: AbortOptions): Promise<number>;
   /**
@@ -279,8 +282,8 @@ export interface ContainerRepository {
   /** Removes the record of a hijack through this process. Idempotent. */
   endHijack(handle: string, processId: string, options?: AbortOptions): Promise<void>;
   /**
-   * Records the result of a process. The first result stands; a later one changes nothing. The same
-   * statement sets the properties in either case.
+   * Records the result of a process. The first result is final; a later one changes nothing. The
+   * same statement sets the properties in either case.
    */
   recordProcessResult(
     handle: string,

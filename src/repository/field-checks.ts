@@ -1,7 +1,7 @@
 import { InvalidSpecError } from '../errors/caller.ts';
 import type { ContainerOwner } from '../runtime/container.ts';
 
-/** The most characters in the parts of an owner. Each part has at least one. */
+/** The maximum number of characters in the parts of an owner. Each part has at least one. */
 const ownerLimits: { readonly kindCharacters: number; readonly keyCharacters: number } = {
   kindCharacters: 63,
   keyCharacters: 1024,

@@ -31,7 +31,7 @@ export interface VolumePlace {
 }
 
 /**
- * Questions that help a host to choose a worker. Each is one statement.
+ * Queries that help a host to choose a worker. Each is one statement.
  *
  * @public
  */

@@ -39,7 +39,7 @@ export interface ContainerRecord {
 }
 
 /**
- * A content as a raw archive. Two volumes with the same one have the same files.
+ * Content as a raw archive. Two volumes with the same raw archive have the same files.
  *
  * @public
  */
@@ -110,7 +110,10 @@ export interface VolumeRecord {
   readonly sizeBytes: number | undefined;
   /** The archive of the content. `undefined` if only the volume's location has the content. */
   readonly archive?: ArchiveReference | undefined;
-  /** Since when the content could not be saved to an archive. `undefined` if that has not failed. */
+  /**
+   * Since when the content has been unsaved, because no archive of it could be written. `undefined`
+   * if no save has failed.
+   */
   readonly unsavedAt?: Date | undefined;
   /** When an artifact volume expires. */
   readonly expiresAt: Date | undefined;

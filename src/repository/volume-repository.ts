@@ -44,7 +44,7 @@ export interface VolumeContent {
 export interface MarkReadyOptions extends AbortOptions {
   /**
    * The holder of the lease of the volume's container. Required while that container is `creating`.
-   * A holder whose lease has ended, also with the creation, is refused.
+   * A holder whose lease has ended is refused, even if it ended with the creation.
    */
   readonly holder?: string | undefined;
 }
@@ -70,8 +70,8 @@ export interface VolumeRepository {
   lookup(workerName: string, handle: string, options?: AbortOptions): Promise<VolumeRecord | undefined>;
   /**
    * Returns a page of the worker's volumes that match the query, in the order of their insertion. A
-   * volume that exists from the first page to the last is on exactly one of them, whatever is
-   * inserted and deleted meanwhile.
+   * volume that exists from the first page to the last is on exactly one of them, even if others
+   * are inserted and deleted in the meantime.
    *
    * @throws InvalidSpecError - a field of the query is invalid
    */

@@ -27,7 +27,7 @@ export interface WorkerList {
 
 /**
  * The states of workers. Every move is a single guarded statement by the database's clock, and any
- * number of hosts may run them at the same time. A method that returns `undefined` found no worker
+ * number of hosts may run them at the same time. A method returns `undefined` if there is no worker
  * of this name. Every method throws `RepositoryUnavailableError` if the database does not answer.
  *
  * @public
@@ -44,9 +44,9 @@ export interface WorkerStates {
    */
   heartbeat(workerName: string, expiresInMs: number, options?: AbortOptions): Promise<WorkerMove | undefined>;
   /**
-   * Moves the worker to `landing`, from any state but `landed`. When the call resolves, no
-   * `findOrInsert` inserts a container, and no `insertArtifact` a volume, in any order of concurrent
-   * calls.
+   * Moves the worker to `landing`, from any state but `landed`. After the call has resolved, no
+   * `findOrInsert` inserts a container and no `insertArtifact` inserts a volume, whatever calls run
+   * concurrently.
    */
   land(workerName: string, options?: LandOptions): Promise<WorkerMove | undefined>;
   /** Moves the worker to `running`, from any state. */

@@ -20,11 +20,11 @@ export interface RetryWaitOptions extends AbortOptions {
 }
 
 /**
- * Longer than one try can take. A changed clock, or a program that was suspended, spends no more
- * than this at once.
+ * Longer than one attempt can take. A changed clock, or a suspended program, spends at most this
+ * part of the budget at once.
  */
 const longestStepMs = 60_000;
-/** A server that requests a longer delay is asked again earlier. */
+/** The maximum delay that a server can impose on a retry. */
 const longestRetryAfterMs = 10_000;
 
 /** Waits between retries, and limits their time. Progress restores both. */
@@ -51,8 +51,8 @@ export class RetryPace {
   }
 
   /**
-   * Waits after a failure before the next try, at least for the failure's retry-after time. Returns
-   * `false` when the budget is spent. Rejects with the signal's reason.
+   * Waits after a failure before the next attempt, at least for the delay that the failure
+   * requests. Returns `false` when the budget is spent. Rejects with the signal's reason.
    */
   async wait(failure: unknown, { signal, until }: RetryWaitOptions = {}): Promise<boolean> {
     const { clock, backoff, budgetMs = Infinity } = this.#options;

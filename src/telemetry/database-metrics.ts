@@ -30,7 +30,7 @@ export function statementMetrics(meter: Meter = metrics.getMeter('kubernetes-wor
     description: 'Statements that have ended, by outcome',
     unit: '{statement}',
   });
-  // A counter that appears with its first event has no increase by that event.
+  // A counter that appears only with its first event shows no increase for that event.
   for (const outcome of ['OK', 'REPOSITORY_UNAVAILABLE']) statements.add(0, { outcome });
   return (outcome, durationMs) => {
     duration.record(durationMs / 1000);

@@ -32,8 +32,8 @@ const maxAgeMs = 30_000;
 
 /**
  * Records the inventory of a worker as OpenTelemetry metrics, which `docs/metrics.md` lists. A
- * collection waits for nothing: it has the values of the last measurement, and begins the next one if
- * they are old. Without an SDK nothing is measured.
+ * collection does not wait: it reports the values of the last measurement, and starts the next one
+ * if they are old. Without an SDK nothing is measured.
  *
  * @param meter - the meter of the host's OpenTelemetry SDK
  */
@@ -47,7 +47,7 @@ export function inventoryMetrics(
     values,
   }));
   const instruments = gauges.map(({ instrument }) => instrument);
-  // One callback for all of them, so that a collection has the values of one measurement.
+  // One callback for all instruments, so that a collection has the values of one measurement.
   const observe = (result: BatchObservableResult): void => {
     const found = latest.read();
     if (found === undefined) return;

@@ -112,7 +112,7 @@ class RecordedSpan extends RecordedSpans implements OpenSpan {
     if (outcome === 'CANCELLED') this.set({ cancelled: true });
     else {
       const errorType = typeOf(error);
-      // Without the error's message, which may have the words of a pod or of a registry.
+      // Without the error's message, which may contain text of a pod or of a registry.
       this.#span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
       this.set({ errorType });
     }

@@ -4,7 +4,7 @@ import type { Operation } from './semconv.ts';
 
 const lostPods = ['POD_DELETED', 'POD_EVICTED', 'POD_FAILED', 'OUT_OF_MEMORY', 'CONTAINER_DISAPPEARED'];
 
-/** The outcomes that alerts count single events of. */
+/** The outcomes of which an alert counts even a single event. */
 const watchedOutcomes: Readonly<Partial<Record<Operation, readonly string[]>>> = {
   'container.create': ['OK', 'POD_UNSCHEDULABLE', 'IMAGE_PULL_FAILED', 'QUOTA_EXCEEDED', 'HERMETIC_NOT_ENFORCED'],
   'process.run': ['OK', 'OUTCOME_UNKNOWN', ...lostPods],
@@ -12,7 +12,7 @@ const watchedOutcomes: Readonly<Partial<Record<Operation, readonly string[]>>> =
   'reaper.pass': ['OK', 'RECONCILE'],
 };
 
-/** Receives the begin and the end of each operation. */
+/** Receives the start and the end of each operation. */
 export interface OperationObserver {
   began(operation: Operation): void;
   /** `outcome`: `OK`, `CANCELLED`, the code of an error without its prefix, or `OTHER`. */
@@ -41,7 +41,7 @@ export function operationMetrics(meter: Meter = metrics.getMeter('kubernetes-wor
     description: 'Operations of this process that have begun and not ended, by operation',
     unit: '{operation}',
   });
-  // A counter that appears with its first event has no increase by that event.
+  // A counter that appears only with its first event shows no increase for that event.
   for (const [operation, outcomes] of Object.entries(watchedOutcomes))
     for (const outcome of outcomes) results.add(0, { operation, outcome });
   return {

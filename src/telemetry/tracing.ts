@@ -10,7 +10,7 @@ export interface Spans {
     work: (span: OpenSpan) => Promise<T>,
     options?: AbortOptions,
   ): Promise<T>;
-  /** Begins a span whose end is not that of a promise. */
+  /** Begins a span that does not end with a promise. */
   begin(operation: Operation, facts?: SpanFacts): OpenSpan;
 }
 

@@ -18,7 +18,7 @@ export interface UpkeepObserver extends Disposable {
   beat(state: WorkerState): void;
 }
 
-/** What belongs to the worker in the cluster and has no use. */
+/** Unused objects that belong to the worker in the cluster. */
 export interface LeftBehind {
   /** Pods without a row. */
   readonly pods: number;
@@ -93,7 +93,7 @@ export function upkeepMetrics(now: () => number, meter: Meter = metrics.getMeter
     },
     leads: (isLeader) => {
       facts.leader = isLeader;
-      // Another process knows better from now on.
+      // From now on, another process reports these values.
       if (!isLeader) delete facts.left;
     },
     beat: (state) => {

@@ -164,7 +164,10 @@ const queryFields = {
   limit: optionalNumber,
 } satisfies FieldsOf<ContainerQuery>;
 
-/** A misspelt field is refused: without it the query would match more than the caller expects. */
+/**
+ * A misspelt field is refused, because without the intended field the query would match more than
+ * the caller expects.
+ */
 export const containerQuery: v.GenericSchema = v.strictObject(queryFields, ({ expected }) =>
   expected === 'never' ? 'a field of a query' : 'an object',
 );

@@ -21,7 +21,10 @@ export const readFileOptions: v.GenericSchema = v.object({
   limitBytes: optionalNumber,
 } satisfies FieldsOf<ReadFileOptions>);
 
-/** A misspelt field is refused: without it the query would match more than the caller expects. */
+/**
+ * A misspelt field is refused, because without the intended field the query would match more than
+ * the caller expects.
+ */
 export const volumeQuery: v.GenericSchema = v.strictObject({
   containerHandle: optionalText,
   kind: v.optional(v.picklist(['dir', 'input', 'output', 'cache', 'artifact'])),

@@ -50,8 +50,8 @@ export async function requireOwnResult(
 }
 
 /**
- * Saves the outputs of the container, and then stores the result and the properties. The first result
- * of a process stands. Resolves with the outputs that could not be saved.
+ * Saves the outputs of the container, and then stores the result and the properties. The first
+ * stored result of a process is final. Resolves with the outputs that could not be saved.
  */
 export async function recordResult(
   {

@@ -20,7 +20,7 @@ import { diagnosed } from './notices/diagnosed.ts';
 
 /**
  * Does all remaining work for a container. Marks the container failed if the error is about the
- * container, but not if the error only keeps this host from its work.
+ * container, but not if the error affects only this host.
  */
 export async function completeContainer(
   found: Creation,
@@ -36,7 +36,7 @@ export async function completeContainer(
     await fillInputs(found, requested, components, { signal });
     const createdBy = await pods.retry(() => containers.markCreated(handle, lease.holder, { signal }), { signal });
     if (createdBy === generation) emit({ kind: 'container-created', ...eventFacts(container) });
-    // A late statement of this holder also finds the row `created` if the next holder was faster.
+    // The row is also `created` for a late statement of this holder if the next holder was faster.
     return { container: { ...container, state: 'created' }, created: createdBy === generation };
   } catch (error) {
     signal.throwIfAborted();
@@ -126,7 +126,7 @@ async function recordPod(
 ): Promise<void> {
   const { containers, pods, launcher, clock, workerName } = components;
   try {
-    // Tried at least once, even after an abort: the pod exists.
+    // Tries at least once, even after an abort, because the pod exists.
     await pods.retry(() => containers.recordPod(handle, holder, uid), { signal });
   } catch (error) {
     const lookup = (late: AbortSignal): Promise<ContainerRecord | undefined> =>

@@ -6,7 +6,9 @@ import type { ContainerCreationComponents, Creation } from './container-creation
 import { endOfPod } from './end-of-pod.ts';
 import { InputProgress } from './input-progress.ts';
 
-/** How many caches of one key are tried: others finish the same step meanwhile. */
+/**
+ * How many caches of one key are tried. Other hosts may finish the same step and replace the cache.
+ */
 const attempts = 3;
 
 /**
@@ -33,8 +35,8 @@ export async function fillCache(
       signal?.throwIfAborted();
       const blame = blameFor(error, { cacheHandle: handle, podName: creation.container.podName });
       if (blame === 'container') throw error;
-      // Also where the cache may not be the reason: it must not prevent every later attempt. A cache in
-      // a store that cannot be used now stays for later containers.
+      // Dropped even if the cache may not be the cause, because it must not prevent every later
+      // attempt. A cache whose store is unavailable stays for later containers.
       if (blame !== 'store') await pods.retry(() => caches.dropTaskCache(key, handle, { signal }), { signal });
       if (blame === 'either') throw error;
       logger.warn('task cache lost', { path, handle, error });

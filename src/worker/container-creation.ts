@@ -57,8 +57,8 @@ export interface ContainerRequest {
 /** A request, and its images. */
 export interface ResolvableRequest extends ContainerRequest {
   /**
-   * Resolves the images at the first call. A container that exists is found without, so that a
-   * policy that has changed does not keep its host from it.
+   * Resolves the images at the first call. An existing container is found without them, so that a
+   * changed policy does not make it unusable.
    */
   readonly images: () => Promise<StepImages>;
 }
@@ -81,5 +81,5 @@ export interface Creation extends HeldContainer {
   readonly progress: StartProgress;
 }
 
-/** How long a call that has ended may take to release its lease. */
+/** How long the release of a lease may take at the end of a call. */
 export const releaseMs = 2_000;

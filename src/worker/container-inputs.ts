@@ -22,7 +22,7 @@ export async function fillInputs(
   const stop = new AbortController();
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const inputs = plan.mounts.filter(({ artifact }) => artifact !== undefined);
-  // One stream of all inputs, whatever their number.
+  // One open stream covers all inputs.
   const sources = components.streams.open(unfilled(inputs, volumes));
   const fill = async (mount: PlannedMount): Promise<void> => {
     const record = volumes.find((volume) => volume.mountPath === mount.mountPath);

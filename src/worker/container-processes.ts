@@ -46,7 +46,7 @@ export class ContainerProcesses {
 
   /** Returns every process that the agent or the database has, in the order of their ids. */
   async list(options: AbortOptions): Promise<readonly ProcessInfo[]> {
-    // The agent comes first: what ends, and is stored, in between is then read as stored.
+    // The agent is read first: a process that ends in between is then read with its stored result.
     const statuses = await this.#statuses(options);
     const results = await this.#components.queries.processResults(this.#target.handle, options);
     const infos = new Map(statuses.map(({ id, state }): [string, ProcessInfo] => [id, { id, state }]));

@@ -20,13 +20,13 @@ export interface EndedProcessFacts {
 
 /**
  * An ended process in a pod that no longer exists. Only the stored result remains; the output is
- * lost.
+ * lost. `signal` and `resize` do nothing.
  */
 export class EndedProcess implements Process {
   readonly id: string;
   readonly startedByCall = false;
   readonly #facts: EndedProcessFacts;
-  /** Read once, because its diagnostics are written once. */
+  /** The outcome is read only once, because its diagnostics are written only once. */
   #outcome: Promise<ProcessResult> | undefined;
 
   constructor(facts: EndedProcessFacts) {

@@ -36,7 +36,8 @@ export function checkProcessSize(args: readonly string[], env: readonly string[]
 }
 
 /**
- * Returns the container's environment followed by the process's own. The last entry of a name wins.
+ * Returns the container's environment followed by the process's own. The last entry of a name
+ * applies.
  */
 export function mergeEnvironment(container: readonly string[], own: readonly string[]): readonly string[] {
   const entries = [...container, ...own].map((entry) => [entry.slice(0, entry.indexOf('=')), entry] as const);

@@ -26,9 +26,9 @@ import { stepListener } from './step-listener.ts';
 /** How often a call that waits for another holder polls the row. */
 const pollMs = 200;
 /**
- * Returns the one container of an owner, with any number of concurrent callers: its row is the
- * claim, and a lease decides which caller does the work. A holder that dies is replaced, and the
- * next holder continues from the state that it finds: every step first checks what exists.
+ * Returns the one container of an owner, with any number of concurrent callers: its row is unique,
+ * and a lease decides which caller does the work. A holder that dies is replaced, and the next
+ * holder continues from the state that it finds: every step first checks what exists.
  */
 export async function findOrCreateContainer(
   request: ContainerRequest,
@@ -138,7 +138,7 @@ async function find(
   const attempt = async (): Promise<HeldContainer> => {
     let requestedAt = clock.now();
     const make = async (): Promise<NewContainer> => {
-      // Before the insert: a step whose images are refused leaves no row.
+      // Resolved before the insert, so that a step whose images are refused leaves no row.
       await requested.images();
       // The lease of a new row begins with its insert.
       requestedAt = clock.now();
@@ -148,8 +148,8 @@ async function find(
     return { ...found, lease, requestedAt };
   };
   signal?.throwIfAborted();
-  // Not aborted by the signal: the statement may still take effect, and then its lease has to be
-  // released.
+  // Not aborted by the signal, because the statement may still take effect and its lease must then
+  // be released.
   const finding = pods.retry(attempt, { signal });
   try {
     return await abortable(finding, signal);
@@ -183,8 +183,8 @@ async function release(
 
 /**
  * Throws if the owner has finished in the meantime: no later call would mark a new container's
- * owner as finished. After this call's lease has lapsed, the reaper may have ended the container as
- * well, and only the caller knows whether the owner has finished.
+ * owner as finished. After this call's lease has lapsed, the reaper may have deleted the container
+ * instead, and only the caller can determine whether the owner has finished.
  */
 async function requireNotFinished(
   handle: string,
@@ -198,8 +198,8 @@ async function requireNotFinished(
 }
 
 /**
- * Throws if the pod of a created container no longer exists. The container is not created again,
- * because its outputs would be silently empty.
+ * Throws if the pod of a created container no longer exists. The container is not recreated,
+ * because its outputs would be empty without an error.
  */
 async function requirePod(
   { handle, podName, podUid }: ContainerRecord,
@@ -232,7 +232,7 @@ function newContainer(
       sidecars: Object.fromEntries(
         plan.pod.sidecars.map((sidecar) => [sidecar.name, { memoryBytes: sidecar.limits?.memoryBytes }]),
       ),
-      // With it, the end of a process saves the caches.
+      // The end of a process saves the caches only with it.
       ...(plan.taskCache && { taskCache: { job: plan.taskCache.job, step: plan.taskCache.step } }),
     },
     volumes: plan.mounts.map(({ kind, mountPath, name: outputName }) => {
@@ -270,7 +270,7 @@ async function create(
     if (isHeld) renewedAt = since;
     return isHeld;
   };
-  // The reaper leaves the container alone for as long again as the lease lasts.
+  // The reaper leaves the container alone for another `leaseMs` after the lease has lapsed.
   const mayBeReaped = (): boolean => clock.now() - renewedAt > 2 * leaseMs;
   if (generation > 1) emit({ kind: 'container-taken-over', ...eventFacts(container) });
   const lost = (): Error => new LeaseLostError(handle);

@@ -12,8 +12,8 @@ export interface FinishOwnerComponents {
 }
 
 /**
- * Marks the owner's container for the reaper, or keeps it for a time. On request it then deletes the
- * pods that the owner no longer needs, also those of an earlier call whose deletion failed.
+ * Marks the owner's container for the reaper, or keeps it for a time. On request, it then deletes
+ * the pods that the owner no longer needs, including those that an earlier call failed to delete.
  */
 export async function finishOwner(
   workerName: string,

@@ -16,7 +16,7 @@ export interface InputProgressOptions<Input> {
 /** The shortest time between two reports of one input or cache. */
 const intervalMs = 500;
 
-/** The progress of one input or cache: its begin, its bytes at intervals, and its end. */
+/** The progress of one input or cache: its start, its bytes at intervals, and its end. */
 export class InputProgress<Input> {
   readonly #options: InputProgressOptions<Input>;
   #reportedAt = 0;

@@ -44,7 +44,7 @@ export interface EndedCommand {
   readonly hijack?: boolean | undefined;
 }
 
-/** How often a volume is saved again that another process of the container changes meanwhile. */
+/** How often a volume is saved if another process of the container changes it during each save. */
 const maxTries = 3;
 
 /** Saves the outputs of a container when one of its processes has ended. */
@@ -82,7 +82,7 @@ export class OutputSaver {
     const saves = volumes
       .filter(({ kind }) => kind === 'output')
       .map((volume) => this.#saveOne(volume, { processId, retrying, signal }));
-    // All have ended before the first failure is reported.
+    // All saves end before the first failure is reported.
     await Promise.allSettled(saves);
     const unsaved = (await Promise.all(saves)).flatMap((failed) => failed ?? []);
     if (unsaved.length === 0) return unsaved;

@@ -365,8 +365,8 @@ export class PodProcess implements Process {
   }
 
   /**
-   * Stops the command. `wait` rejects with the cause when the process has ended. On a full disk,
-   * which may have no space for the result, `wait` rejects after a time-out at the latest.
+   * Stops the command. `wait` rejects with the cause when the process has ended. A full disk may
+   * have no space for the result, so `wait` also rejects after a time-out.
    */
   #fail(cause: unknown): void {
     this.#failure ??= { cause };
@@ -419,7 +419,7 @@ interface Ended {
 }
 
 function ignore(): undefined {
-  // Reported elsewhere.
+  // Another promise reports the error.
 }
 
 function withUnsaved(result: ProcessResult, unsaved: readonly UnsavedOutput[]): ProcessResult {

@@ -23,10 +23,7 @@ export interface ProcessAttachmentsOptions {
   readonly stdinFrom: 'start' | 'here';
   /** Whether the attachments acknowledge nothing and stop nothing. @defaultValue false */
   readonly observe?: boolean | undefined;
-  /**
-   * Called when the process must not continue: a part of the input must not pass for all of it, and
-   * a full disk does not empty itself.
-   */
+  /** Called when the process must be stopped: its stdin is incomplete, or its disk stays full. */
   readonly failed: (cause: unknown) => void;
 }
 
@@ -176,7 +173,7 @@ export class ProcessAttachments {
     const { processId, podName } = this.#options.target;
     // The agent reports on each attachment whether its disk is full.
     this.#disk.end();
-    // Higher than every attempt of a host that died: the latest attachment has stdin.
+    // Higher than every attempt of a host that died, so that the latest attachment owns stdin.
     this.#attempt = Math.max(this.#attempt + 1, clock.now());
     const spec = { processId, from: offsets(from), stdin: this.#stdin !== undefined, attempt: this.#attempt };
     const attachment = await pods.persist(

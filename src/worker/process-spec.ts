@@ -85,8 +85,8 @@ export function checkSidecarWritables(sidecars: ProcessIO['sidecars'], names: re
 }
 
 /**
- * Checks that a stream provides bytes and still has all of them. A stream that has ended would pass
- * for an empty stdin, and a stream that was read before for a short one. A stream that decodes its
+ * Checks that a stream provides bytes and still has all of them. A stream that has ended would look
+ * like an empty stdin, and one that was read before like a short one. A stream that decodes its
  * bytes replaces those that are not valid text.
  *
  * @param isWhole - whether the stream must still have its first byte. Typed input may start

@@ -20,7 +20,7 @@ export interface SidecarLogsComponents {
 
 /** How long reading a log may take after the process has ended. */
 const readingMs = 2_000;
-/** How long a writable that is behind when the process ends may take. */
+/** How long a writable may take to catch up after the process has ended. */
 const behindMs = 250;
 
 /**

@@ -15,7 +15,7 @@ export interface ProcessTarget {
 }
 
 /**
- * Starts the process if its id was not started before. Retries after a lost connection, because the
+ * Starts the process unless its ID was started before. Retries after a lost connection, because the
  * agent starts an id at most once. Resolves with the outcome of the last attempt.
  */
 export async function startProcess(

@@ -61,8 +61,8 @@ export class StdinBuffer {
   }
 
   /**
-   * Sets the offset of the source's first byte: the bytes before it came from other hosts. To be
-   * called before anything is read.
+   * Sets the offset of the source's first byte: the bytes before it came from other hosts. Call it
+   * before anything is read.
    */
   beginAt(offset: number): void {
     this.#readBytes = offset;

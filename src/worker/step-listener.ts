@@ -6,7 +6,8 @@ import { maskedProgress } from './masked-texts.ts';
 
 /**
  * Returns a function that passes masked events to the delegate and never throws. Logs the first
- * exception or rejection of the delegate, without the event's facts. Passes no event after an abort.
+ * exception or rejection of the delegate, without the facts of the event. Passes no event after an
+ * abort.
  */
 export function stepListener(
   delegate: StepDelegate | undefined,

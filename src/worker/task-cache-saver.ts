@@ -49,8 +49,8 @@ export class TaskCacheSaver {
   }
 
   /**
-   * Saves the folders of all caches in parallel, whatever the exit status. Of several builds of the
-   * step the last one stands. A cache that cannot be saved is reported, and never fails the step.
+   * Saves the folders of all caches in parallel, for every exit status. Of several builds of the
+   * step, the last one wins. A cache that cannot be saved is reported, and never fails the step.
    * The signal stops the saves.
    */
   async save(

@@ -62,7 +62,7 @@ export class AgentArchives {
    */
   async write(key: string, bytes: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<WrittenFile> {
     const fields = { op: 'archive-write', key };
-    // A write that begins again would undo a deletion of the key that came meanwhile.
+    // A write that began again would undo a deletion of the key that happened in between.
     const request = { fields, facts: this.#facts(key), id: writeId(key), mayRestart: false };
     const written = await this.#components.transfers.uploadTo(request, new ByteFeed(bytes), { signal });
     return { bytes: written.bytes, sha256: written.sha256 };
@@ -71,7 +71,7 @@ export class AgentArchives {
   /**
    * Opens a file. The readable continues after lost connections. It ends only when both ends agree
    * on count and digest of the bytes from the offset on, and fails with `FileChangedError` if the
-   * file shrinks meanwhile. The signal and the end of the readable release the connection.
+   * file shrinks during the read. The signal and the end of the readable release the connection.
    *
    * @throws FileNotFoundError - the key does not exist
    */
@@ -80,8 +80,8 @@ export class AgentArchives {
   }
 
   /**
-   * Deletes a file, and first ends a write of it that still runs. Resolves with `false` if there was
-   * no file.
+   * Ends a write of the file that still runs, and then deletes the file. Resolves with `false` if
+   * there was no file.
    */
   async delete(key: string, options: AbortOptions = {}): Promise<boolean> {
     await this.#run({ op: 'remove', operation: writeId(key) }, this.#facts(key), options, 'sent');

@@ -10,7 +10,7 @@ export interface AgentArchive {
   readonly modifiedAt: Date;
 }
 
-/** The most bytes of a line: a key of 200 characters and two numbers. */
+/** The maximum number of bytes of a line: a key of 200 characters and two numbers. */
 const MAX_LINE = 1024;
 const NEWLINE = 0x0a;
 

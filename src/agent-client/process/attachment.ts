@@ -21,7 +21,7 @@ export interface AttachSinks {
   readonly diskFull?: ((isFull: boolean) => void) | undefined;
 }
 
-/** The state of stdin when an attachment becomes its owner. */
+/** The state of stdin at the time when an attachment becomes its owner. */
 export interface StdinTurn {
   /** The number of stdin bytes that the agent has. */
   readonly from: number;

@@ -7,8 +7,8 @@ import type { DataFrame, EndFrame } from '../wire/frame.ts';
 import { ReceiveWindow, type ReceiveWindowOptions } from '../wire/receive-window.ts';
 
 /**
- * Receives output in order, with the offset of its first byte in the stream, the next chunk when the
- * promise has resolved. The callee owns the chunk. An error ends the attachment.
+ * Receives output in order, with the offset of its first byte in the stream. The next chunk follows
+ * when the promise has resolved. The callee owns the chunk. An error ends the attachment.
  */
 export type OutputSink = (chunk: Uint8Array, offset: number) => void | Promise<void>;
 

@@ -16,11 +16,14 @@ export interface AgentProcessResult {
    * run. `undefined` if the kernel does not report it.
    */
   readonly oomKills: number | undefined;
-  /** The container was killed after the command had ended, before all its output was read. */
+  /**
+   * Whether the container was killed after the command had ended, but before all its output was
+   * read.
+   */
   readonly outputCut: boolean;
   /**
-   * The process ended after the agent had received TERM, and possibly for that reason: this is not
-   * the command's own result.
+   * The process ended after the agent had received TERM, and possibly because of it, so this may
+   * not be the command's own result.
    */
   readonly shutdown: boolean;
   /** The digest of the specification that started it. Absent if the start had none. */

@@ -5,8 +5,8 @@ import { encodeDataFrame, FrameType, MAX_DATA_BYTES, type WindowFrame } from '..
 import { SendWindow } from '../wire/send-window.ts';
 
 /**
- * The most unacknowledged stdin bytes, whatever the agent's window allows: the host keeps them in
- * memory.
+ * The maximum number of unacknowledged stdin bytes, whatever the agent's window allows: the host
+ * keeps them in memory.
  */
 const MAX_UNACKNOWLEDGED_BYTES: number = 8 * 1024 * 1024;
 

@@ -56,7 +56,7 @@ export interface OperationHandler {
 
 /** Sends frames of one operation. Sends nothing after the operation was answered. */
 export interface OperationChannel {
-  /** As `ByteConnection.write`. Resolves at once after the operation was answered. */
+  /** Like `ByteConnection.write`. Resolves at once after the operation was answered. */
   write(chunks: readonly Uint8Array[]): Promise<void>;
   /** Sends a small frame without waiting. The end of the connection reports a failure. */
   send(frame: Exclude<Frame, DataFrame>): void;

@@ -13,11 +13,14 @@ export interface PlacesOfUse {
 }
 
 export interface ConnectionLimitsOptions {
-  /** The most concurrent uploads, and the most concurrent downloads. @defaultValue 32 */
+  /** The maximum number of concurrent uploads, and of concurrent downloads. @defaultValue 32 */
   readonly maxTransfers?: number | undefined;
-  /** The most processes with an attachment at a time. @defaultValue 512 */
+  /** The maximum number of processes with an attachment at a time. @defaultValue 512 */
   readonly maxAttachments?: number | undefined;
-  /** The most concurrent starts, stops, signals and queries; each is short. @defaultValue 32 */
+  /**
+   * The maximum number of concurrent starts, stops, signals and queries; each is short.
+   * @defaultValue 32
+   */
   readonly maxControls?: number | undefined;
 }
 

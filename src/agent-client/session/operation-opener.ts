@@ -154,7 +154,7 @@ export class OperationOpener {
     return this.#pool.closing;
   }
 
-  /** As `SessionPool.idleSince`. */
+  /** See `SessionPool.idleSince`. */
   get idleSince(): number | undefined {
     return this.#pool.idleSince;
   }

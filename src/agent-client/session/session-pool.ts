@@ -10,7 +10,7 @@ export interface SessionPoolOptions extends Omit<SessionOptions, 'idle' | 'close
   readonly connect: (options: AbortOptions) => Promise<ByteConnection>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The most idle sessions that the pool keeps. */
+  /** The maximum number of idle sessions that the pool keeps. */
   readonly maxIdle: number;
   /** How long the pool keeps an idle session, in milliseconds. */
   readonly idleMs: number;
@@ -43,9 +43,9 @@ interface Waiter {
 }
 
 /**
- * The most connections that the pool opens at a time. An exec costs the cluster a hundred times as
- * much as a short operation, so that reusing a few connections serves a burst of operations sooner
- * than opening one connection for each.
+ * The maximum number of connections that the pool opens at a time. An exec costs the cluster a
+ * hundred times as much as a short operation, so that reusing a few connections serves a burst of
+ * operations sooner than opening one connection for each.
  */
 const MAX_OPENING = 4;
 

@@ -54,7 +54,7 @@ export class FrameDownload extends DownloadOperation {
     return this.#result;
   }
 
-  /** As `ArchiveFrames.next`. */
+  /** Implements `ArchiveFrames.next`. */
   async next(): Promise<readonly ArchiveFrame[]> {
     for (;;) {
       if (!this.#isPart) this.#join(1);
@@ -73,7 +73,7 @@ export class FrameDownload extends DownloadOperation {
     return this.#result;
   }
 
-  /** As `ArchiveFrames.passed`. */
+  /** Implements `ArchiveFrames.passed`. */
   passed({ rawLength }: ArchiveFrame): void {
     this.consumed(rawLength);
   }
@@ -116,7 +116,7 @@ export class FrameDownload extends DownloadOperation {
     if (!this.isOver) void this.cancel();
   }
 
-  /** Makes frames of the raw bytes while there are at least so many. */
+  /** Makes frames of the raw bytes while at least `least` of them are held. */
   #join(least: number): void {
     while (this.#raw.length >= least) {
       const rawLength = Math.min(this.#raw.length, MAX_DATA_BYTES);

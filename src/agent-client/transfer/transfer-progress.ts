@@ -17,7 +17,7 @@ export interface TransferSettings {
   readonly leaseMs: number;
   /** How long a transfer may make no progress, in milliseconds. */
   readonly stallMs: number;
-  /** The most bytes of a download that are in flight or held. */
+  /** The maximum number of bytes of a download that are in flight or held. */
   readonly windowBytes: number;
 }
 
@@ -35,7 +35,7 @@ export function readTransferResult(fields: Fields): TransferResult {
   return { bytes: fields.count('bytes'), sha256: fields.string('sha256'), entries: fields.count('entries') };
 }
 
-/** Watches the progress of a transfer. Calls `stalled` when there is none for `stallMs`. */
+/** Watches the progress of a transfer. Calls `stalled` when there has been none for `stallMs`. */
 export function watchProgress(
   { clock, stallMs }: TransferSettings,
   facts: () => TransferFacts,

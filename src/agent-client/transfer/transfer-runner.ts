@@ -39,11 +39,11 @@ export interface TransferRequest {
   /** The fields of OPEN. */
   readonly fields: ControlObject;
   readonly facts: TransferFacts;
-  /** As `ReceiveSpec.generation`. */
+  /** See `ReceiveSpec.generation`. */
   readonly generation?: number | undefined;
   /** The id of the operation. @defaultValue a random one */
   readonly id?: string | undefined;
-  /** As `ResumableComponents.mayRestart`. */
+  /** See `ResumableComponents.mayRestart`. */
   readonly mayRestart?: boolean | undefined;
 }
 
@@ -77,7 +77,7 @@ export class TransferRunner {
     return await this.uploadTo(request, feed, options);
   }
 
-  /** As `upload`, to what the request describes. */
+  /** Like `upload`, to the destination that the request describes. */
   async uploadTo(
     request: TransferRequest,
     feed: UploadFeed,
@@ -108,7 +108,7 @@ export class TransferRunner {
     return await this.downloadFrom(this.#sendRequest(spec), create, signal);
   }
 
-  /** As `download`, of what the request describes. */
+  /** Like `download`, of the source that the request describes. */
   async downloadFrom<D extends DownloadOperation>(
     { fields, facts }: TransferRequest,
     create: CreateDownload<D>,

@@ -31,7 +31,7 @@ export interface UploadSink {
    * Waits for room in the agent's window and reserves it. Returns how many of `want` bytes to send.
    */
   reserve(want: number): Promise<number>;
-  /** As `reserve`, for bytes that cannot be split. */
+  /** Like `reserve`, for bytes that cannot be split. */
   reserveWhole(bytes: number): Promise<void>;
   /** The offset behind the reserved bytes. */
   readonly reserved: number;
@@ -39,7 +39,7 @@ export interface UploadSink {
   add(frame: OutgoingFrame): Promise<void> | undefined;
   /** Settles with the promise, or rejects as soon as the upload is stopped. */
   wait<T>(promise: PromiseLike<T>): Promise<T>;
-  /** As `wait`, for the source's next chunk. The source may pause for any time. */
+  /** Like `wait`, for the source's next chunk. The source may pause for any length of time. */
   waitForSource<T>(promise: PromiseLike<T>): Promise<T>;
   /** Records progress. */
   touch(): void;

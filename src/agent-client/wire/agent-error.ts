@@ -33,7 +33,7 @@ import {
 import { quote } from '../../internal/quote.ts';
 import type { Fields } from './control.ts';
 
-/** The most characters of a text from the agent; longer texts are truncated. */
+/** The maximum number of characters of a text from the agent; longer texts are truncated. */
 const MAX_TEXT = 4096;
 
 /** The optional fields of an ERROR frame. */

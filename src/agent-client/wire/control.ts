@@ -47,7 +47,7 @@ function isList(value: ControlValue | undefined): value is readonly ControlValue
   return Array.isArray(value);
 }
 
-/** The most characters of the agent's text in an error message. */
+/** The maximum number of characters of the agent's text in an error message. */
 const MAX_QUOTED = 200;
 
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(FrameType).map(([name, type]) => [type, name]));

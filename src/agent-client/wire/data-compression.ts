@@ -5,7 +5,7 @@ import type { DataFrame } from './frame.ts';
 
 /** Smaller frames are not compressed. */
 const LEAST_BYTES = 1024;
-/** The most frames that are sent raw before compression is tried again. */
+/** The maximum number of frames that are sent raw before compression is tried again. */
 const LONGEST_PAUSE = 64;
 /** Up to this size, a thread costs more than the decompression. */
 const SYNC_BYTES: number = 16 * 1024;
@@ -23,7 +23,7 @@ export interface EncodedData {
 
 /**
  * Compresses frames independently, on another thread, where that saves at least a tenth. Otherwise
- * tries less and less often.
+ * tries compression less and less often.
  */
 export class DataCompressor {
   #pause = 0;
@@ -91,8 +91,8 @@ export function expand(frame: DataFrame): Uint8Array | Promise<Uint8Array> {
 }
 
 /**
- * Returns the raw bytes of zstd data, which are exactly so many. Expands large data on another
- * thread.
+ * Returns the raw bytes of zstd data, of which there must be exactly `rawLength`. Expands large
+ * data on another thread.
  */
 export function expandZstd(bytes: Uint8Array, rawLength: number): Uint8Array | Promise<Uint8Array> {
   const options: ZstdOptions = {

@@ -5,9 +5,12 @@ import { ByteQueue } from './byte-queue.ts';
 import { expand } from './data-compression.ts';
 import type { DataFrame } from './frame.ts';
 
-/** The most bytes of one delivery. Few large writes to a file cost less than many small ones. */
+/**
+ * The maximum number of bytes of one delivery. Few large writes to a file cost less than many small
+ * ones.
+ */
 const DELIVERY_BYTES: number = 256 * 1024;
-/** The most bytes of an incomplete frame that are held back. */
+/** The maximum number of bytes of an incomplete frame that are held back. */
 const HELD_BYTES: number = 128 * 1024;
 /** More frames than a correct sender makes of one window. */
 const MAX_WAITING = 16_384;

@@ -27,7 +27,7 @@ export const FrameFlag = { MORE: 1, ZSTD: 2, DURABLE: 4, PROVEN: 8 } as const;
 
 export const FRAME_HEADER_BYTES = 8;
 export const DATA_HEADER_BYTES = 16;
-/** The most raw bytes of one DATA frame. */
+/** The maximum number of raw bytes of one DATA frame. */
 export const MAX_DATA_BYTES: number = 256 * 1024;
 export const MAX_PAYLOAD_BYTES: number = MAX_DATA_BYTES + 32;
 export const MAX_CONTROL_BYTES: number = 4 * 1024 * 1024;

@@ -2,8 +2,8 @@ import { ProtocolViolationError } from '../../errors/connection.ts';
 import { type DataFrame, FrameType, MAX_DATA_BYTES, type StreamId, type WindowFrame } from './frame.ts';
 
 /**
- * The most consumed bytes before an acknowledgement. The queues between the ends are deep, and a
- * late acknowledgement would stall the sender.
+ * The maximum number of consumed bytes before an acknowledgement. The queues between the ends are
+ * deep, and a late acknowledgement would stall the sender.
  */
 const ACKNOWLEDGE_BYTES: number = 1024 * 1024;
 
@@ -11,7 +11,7 @@ export interface ReceiveWindowOptions {
   readonly stream: StreamId;
   /** The offset at which the stream starts or resumes. */
   readonly from: number;
-  /** The most bytes that may be in flight, or received and not yet consumed. */
+  /** The maximum number of bytes that may be in flight, or received and not yet consumed. */
   readonly windowBytes: number;
   readonly send: (frame: WindowFrame) => void;
 }

@@ -28,8 +28,8 @@ export class SendWindow {
   }
 
   /**
-   * Whether the receiver has to send an acknowledgement: it does so at the latest when a quarter of
-   * the window is consumed.
+   * Whether the receiver has to send an acknowledgement: it must do so before more than a quarter
+   * of the window is consumed.
    */
   get isAcknowledgementDue(): boolean {
     return this.#sent - this.#acknowledged > (this.#limit - this.#acknowledged) / 4;
@@ -61,7 +61,7 @@ export class SendWindow {
       if (this.#failure !== undefined) throw this.#failure.reason;
       if (this.#closed) return 0;
       const room = this.#limit - this.#sent;
-      // The receiver acknowledges at the latest when a quarter of the window is consumed. With more
+      // The receiver acknowledges before more than a quarter of the window is consumed. With more
       // than three quarters in flight, waiting for the acknowledgement is safe.
       if (room > 0 && room >= Math.min(want, Math.ceil((this.#limit - this.#acknowledged) / 4))) {
         const granted = Math.min(want, room);

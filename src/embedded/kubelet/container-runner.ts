@@ -213,7 +213,7 @@ export class ContainerRunner {
 
   /**
    * Prepares the next start, and waits for missing sources. Resolves with `undefined` if the
-   * container is stopped meanwhile.
+   * container is stopped during the wait.
    */
   async #prepare(volumes: ReadonlyMap<string, VolumeSource>): Promise<ContainerSpec | undefined> {
     const { context, pod, container } = this.#options;

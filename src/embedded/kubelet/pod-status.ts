@@ -86,7 +86,7 @@ function conditions(facts: PodFacts, phase: PodStatus['phase']): PodCondition[] 
     { type: 'PodScheduled', status: 'True' },
   ];
   const previous = pod.status.conditions ?? [];
-  // The conditions of others, such as `DisruptionTarget`, stay.
+  // Conditions that other components have set, such as `DisruptionTarget`, stay.
   const others = previous.filter(({ type }) => !wanted.some((condition) => condition.type === type));
   return [...others, ...wanted.map((condition) => withTimes(condition, previous, facts.now))];
 }

@@ -74,7 +74,7 @@ function markedForDeletion(object: ApiObject, graceSeconds: number): ApiObject {
   return { ...object, metadata: { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: graceSeconds } };
 }
 
-/** Removes an object that is markedForDeletion for deletion, unless a finalizer holds it. */
+/** Removes an object that is marked for deletion, unless a finalizer holds it. */
 export function finishDeletion(store: ObjectStore, plural: string, object: ApiObject): void {
   const { namespace, name, uid } = object.metadata;
   const current = store.find(plural, namespace, name);

@@ -19,7 +19,7 @@ const offer: UpgradeOffer = {
   open: (upgraded, handlers) => new SpdyWire(upgraded, handlers),
 };
 
-/** SPDY/3.1, the protocol that Kubernetes' own components use among each other. */
+/** SPDY/3.1, the protocol that the components of Kubernetes use among themselves. */
 export const spdyProtocol: WireProtocol = {
   name: 'SPDY/3.1',
   request: (target, handlers) => requestUpgrade(target, offer, handlers),

@@ -5,7 +5,7 @@ import type { Agent, Dispatcher, fetch } from 'undici';
 import type { ExecTls } from '../../exec/exec-endpoint.ts';
 import type { ConnectionParameters } from './connection-parameters.ts';
 
-/** Same as kubectl. */
+/** The interval of kubectl. */
 const tcpKeepAliveMs = 30_000;
 
 interface Undici {
@@ -14,9 +14,9 @@ interface Undici {
 }
 
 /**
- * The address of the API server, with the credentials of one moment and a connection pool. Its use
- * never waits. client-node opens new connections for each call. Here all calls share them, across
- * renewed credentials as well, while certificates and proxy stay the same.
+ * The address of the API server, with current credentials and a connection pool. Using it never
+ * waits. client-node opens new connections for each call. Here all calls share them, across renewed
+ * credentials as well, while certificates and proxy stay the same.
  */
 export class ClusterAccess {
   readonly server: string;

@@ -66,7 +66,7 @@ function pluginConfigOf(extensions: unknown): Pick<ConfiguredCluster, 'pluginCon
   return found === undefined ? {} : { pluginConfig: fieldsOf(found)['extension'] };
 }
 
-/** Returns the fields with a text. YAML reads a password of digits as a number. */
+/** Returns the fields as texts, because YAML reads a password of digits as a number. */
 function scalars<Name extends string>(fields: Readonly<Record<Name, unknown>>): Partial<Record<Name, string>> {
   const texts: Partial<Record<Name, string>> = {};
   for (const [name, value] of Object.entries(fields) as [Name, unknown][]) {

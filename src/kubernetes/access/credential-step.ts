@@ -21,7 +21,7 @@ export interface CredentialStepOptions {
 
 interface Held {
   readonly access: ClusterAccess;
-  /** From this time on new credentials are acquired, while calls still use these. */
+  /** From this time on, new credentials are acquired while calls still use these. */
   readonly freshUntil: number;
   readonly validUntil: number;
 }
@@ -30,7 +30,7 @@ interface Held {
 interface Flight {
   readonly result: Promise<ClusterAccess>;
   readonly stop: AbortController;
-  /** Whether it is aborted when no call waits for it any more. */
+  /** Whether it is aborted when no call waits for it any longer. */
   readonly needsWaiters: boolean;
   waiters: number;
 }
@@ -111,7 +111,7 @@ export class CredentialStep {
   async #join(signal: AbortSignal | undefined): Promise<ClusterAccess> {
     const flight = (this.#flight ??= this.#start({ needsWaiters: true }));
     flight.waiters += 1;
-    // The acquisition itself does not keep the process alive.
+    // The acquisition does not keep the process alive.
     const alive = new Timer(this.#options.limitMs, () => undefined);
     try {
       return await abortable(flight.result, signal);

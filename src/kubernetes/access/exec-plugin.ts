@@ -31,8 +31,8 @@ export function execPluginOf(user: User | undefined): ExecPlugin | undefined {
 }
 
 /**
- * Returns the problem with a user's plug-in, by kubectl's rules. The library never has a terminal
- * for a plug-in.
+ * Returns the problem with a user's plug-in, by kubectl's rules. The library never provides a
+ * terminal for a plug-in.
  */
 export function findPluginProblem(user: User): string | undefined {
   const fields = pluginFieldsOf(user);

@@ -1,4 +1,4 @@
-/** Parses YAML, of which JSON is a part. */
+/** Parses YAML, which includes JSON. */
 export async function parseYaml(text: string): Promise<unknown> {
   if (text.trimStart().startsWith('{')) {
     try {

@@ -53,7 +53,10 @@ function describeCause(error: unknown): string {
   return innermost.message !== '' ? innermost.message : codeOf(innermost) || innermost.name;
 }
 
-/** Returns the error and its causes; of several attempts, like one for each address, the last. */
+/**
+ * Returns the error and its causes. Of several attempts, such as one for each address, it follows
+ * the last.
+ */
 function causesOf(error: unknown): Error[] {
   const causes: Error[] = [];
   let next = error;

@@ -99,7 +99,7 @@ const architectureLabel = 'kubernetes.io/arch';
 const watchSeconds = 290;
 const watchSilenceMs = 150_000;
 /**
- * A log may be silent for ever, and so may a dead connection. After this time the stream ends and
+ * A log may stay silent forever, and so may a dead connection. After this time the stream ends, and
  * the caller reopens it.
  */
 const logSilenceMs = 60_000;
@@ -169,7 +169,7 @@ export class ClientNodeCluster implements Cluster {
   async listPodMetadata({ labelSelector, signal }: ListPodMetadataOptions = {}): Promise<readonly ObjectMetadata[]> {
     const path = this.#path('pods');
     const { items } = await paged((page) => {
-      // Without a resource version the list is not older than the request.
+      // Without a resource version, the list is not older than the request.
       const query = { labelSelector, ...page };
       const request = this.#request('list', 'pods', { path, query, accept: metadataListOnly, signal });
       return this.#caller.call(request, metadataPageFromJson);
@@ -298,8 +298,8 @@ export class ClientNodeCluster implements Cluster {
     try {
       const body = await this.#caller.open(request, silence.signal);
       for await (const line of logLinesOf(touching(body, silence))) {
-        // If the kubelet no longer finds the log's file, it responds with 200 and its own error
-        // message.
+        // If the kubelet no longer finds the file of the log, it responds with 200 and its own
+        // error message.
         if (!/^\d{4}-\d\d-\d\dT/.test(line.at))
           throw new Error(`not a line of a log: ${line.at} ${quote(Buffer.from(line.bytes).toString())}`);
         yield line;

@@ -176,7 +176,7 @@ function metadataFromJson(json: unknown): ObjectMetadata | undefined {
 function reviveMetadata({ metadata }: JsonObject): void {
   if (!isObject(metadata)) return;
   toDates(metadata, ['creationTimestamp', 'deletionTimestamp']);
-  // More than half of a pod, and nothing here reads it.
+  // Managed fields are more than half of a pod, and the library does not read them.
   delete metadata['managedFields'];
 }
 

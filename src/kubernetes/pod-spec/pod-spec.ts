@@ -192,7 +192,8 @@ function lifeAndRights(
       ? {}
       : { imagePullSecrets: [...new Set(imagePullSecrets)].map((name) => ({ name })) }),
     ...(hostUsers === undefined ? {} : { hostUsers }),
-    // A store may have very many files, whose group the kubelet would change at each start.
+    // Otherwise the kubelet would change the group of all files of a store, which may be very many,
+    // at each start.
     securityContext: podSecurityContext(options, storeClaim === undefined ? undefined : 'OnRootMismatch'),
   };
 }

@@ -63,7 +63,7 @@ function describeContainer(
   return present({
     name,
     image,
-    // Without a digest of a registry, a node reports its own ID of the image.
+    // For an image without a registry's digest, a node reports its own ID of the image.
     imageDigest: /@(sha256:[0-9a-f]{64})$/.exec(status?.imageID ?? '')?.[1],
     state: describeState(status?.state ?? {}),
     requests: describeAmounts(resources?.requests),

@@ -19,7 +19,10 @@ export type StartProblem =
 
 /** The number of ends in a row after which a container cannot start. */
 const finalExits = 3;
-/** By this time the kubelet has tried a pull twice, even if a watch missed one of the failures. */
+/**
+ * By this time the kubelet has tried a pull twice, even if the watch has missed one of the
+ * failures.
+ */
 const secondFailureMs = 30_000;
 
 /** The history of a container that does not run. */
@@ -39,9 +42,9 @@ interface PullFailures {
 }
 
 /**
- * Evaluates the successive statuses of a starting pod. Some causes are final only when they repeat,
- * or when they last too long. Once the agent has responded, ends of its container have another
- * meaning and this class is no longer used.
+ * Evaluates the successive statuses of a starting pod. Some causes are final only when they recur,
+ * or when they last too long. Once the agent has responded, the end of its container has another
+ * meaning, and this class is no longer used.
  */
 export class PodStart {
   readonly #imagePullMs: number;

@@ -87,8 +87,8 @@ export class PodWatch {
   }
 
   /**
-   * Returns the last state of a pod that the watch has received, also of one that was observed when
-   * it ceased to exist.
+   * Returns the last state of a pod that the watch has received, including one that was observed
+   * when it ceased to exist.
    */
   lastSeen(podName: string): Pod | undefined {
     return this.#pods.get(podName) ?? this.#vanished.get(podName);
@@ -165,7 +165,7 @@ export class PodWatch {
         if (ended === 'failed')
           logger.warn('watch of pods failed, continues', { labelSelector, failures: pace.retries, error });
       }
-      // A new run may have begun.
+      // A new watch may have begun in the meantime.
       if (isOver(signal)) return;
       this.#isFollowing = false;
       observer?.restarted(ended);
@@ -256,7 +256,7 @@ export class PodWatch {
   }
 
   /**
-   * Reads the pod and offers it. `old`: the watch offered a state meanwhile. `none`: the read
+   * Reads the pod and offers it. `old`: the watch offered a state during the read. `none`: the read
    * failed.
    */
   async #read(observer: PodObserver, signal: AbortSignal): Promise<'new' | 'old' | 'none'> {

@@ -5,7 +5,7 @@ import { checkStorable } from '../field-checks.ts';
 import { type JsonText, jsonText, parse } from './rows.ts';
 import { anyOf, type StatementBuilder } from './tables.ts';
 
-/** The most rows that one statement deletes. */
+/** The maximum number of rows that one statement deletes. */
 const maxHandles = 1_000;
 
 /** @throws InvalidSpecError */
@@ -27,8 +27,7 @@ export function deletedHandles(rows: Pick<DeletedRows, 'handles'> | undefined): 
 
 /**
  * Deletes those of the containers that are `destroying`, with their volumes. Skips locked rows, so
- * that one of them does not delay the others, and so that two such statements never wait for each
- * other.
+ * that a locked row does not delay the others and two such statements never wait for each other.
  */
 export function deleteAllContainers(statements: StatementBuilder, handles: readonly string[]): Compilable<DeletedRows> {
   return statements

@@ -13,7 +13,7 @@ export interface DestroyableSearch {
   readonly limit: number;
   readonly hijackGraceMs: number;
   readonly leaseGraceMs: number;
-  /** How many kept containers the worker has at most, and for how long. */
+  /** The maximum number of kept containers of the worker, and for how long they are kept. */
   readonly maxKept: number | undefined;
   readonly maxKeptMs: number | undefined;
 }

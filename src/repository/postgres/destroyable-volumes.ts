@@ -31,7 +31,7 @@ export function moveDueVolumes(
           .where('container_id', 'is', null)
           .where(isDueVolume())
           .where((eb) => eb.not(hasOpenStream()))
-          // In any order: a sort would read all that is due for each part of it.
+          // Without an order, because a sort would read all due rows for each part of them.
           .limit(limit)
           .forUpdate()
           .skipLocked(),

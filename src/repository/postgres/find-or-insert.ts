@@ -65,8 +65,8 @@ export function toLive(
 
 /**
  * Selects the live container of an owner, and whether the owner has finished for good. If it is
- * `creating`, and its lease is free, lapsed or already the caller's, and its digest is the given
- * one, the caller's lease holds it from now on, unless the owner has finished.
+ * `creating`, its lease is free, lapsed or already the caller's, and its digest is the given one,
+ * then the caller's lease holds it from now on, unless the owner has finished.
  */
 export function findLive(
   statements: StatementBuilder,
@@ -202,7 +202,7 @@ export function insertUnlessLive(statements: StatementBuilder, made: NewContaine
           eb
             .selectFrom([
               'container',
-              // One parameter, whatever the number of volumes.
+              // One parameter for any number of volumes.
               eb
                 .fn<{ value: PlacedVolume }>('jsonb_array_elements', [
                   eb.cast(eb.val(toJson('volumes', volumes)), 'jsonb'),

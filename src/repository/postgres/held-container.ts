@@ -57,9 +57,9 @@ export function setPodUid(
 }
 
 /**
- * Moves a container and its volumes out of `creating`, which ends the lease. Changes nothing if they
- * are in that state already. A container of an owner that has finished for good does not become
- * `created`. Selects the generation of the last holder, or no row.
+ * Moves a container and its volumes out of `creating`, which ends the lease. Changes nothing if
+ * they are already in that state. A container of an owner that has finished for good does not
+ * become `created`. Selects the generation of the last holder, or no row.
  */
 export function moveHeld(
   statements: StatementBuilder,

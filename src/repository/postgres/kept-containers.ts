@@ -7,8 +7,9 @@ import { isFinishable } from './finished-owners.ts';
 import { creating, fromNow, now, type StatementBuilder } from './tables.ts';
 
 /**
- * Moves the owner's created container to `kept`, and one that is `creating` to `destroying` with its
- * volumes. With the handle of a kept container, changes its time. Selects the moved handles.
+ * Moves the owner's created container to `kept`, and one that is `creating` to `destroying` with
+ * its volumes. With the handle of a kept container, changes how long it is kept. Selects the moved
+ * handles.
  */
 export function keepFinished(
   statements: StatementBuilder,

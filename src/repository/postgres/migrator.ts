@@ -14,7 +14,7 @@ import type { Tables } from './tables.ts';
 
 const historyTable = 'migrations';
 
-/** The longest waits of a migration for locks, in milliseconds. */
+/** The maximum waits of a migration for locks, in milliseconds. */
 interface LockTimeouts {
   /** For the lock that other programs hold while they migrate. */
   readonly migrationMs: number;
@@ -45,7 +45,10 @@ interface AppliedMigration {
   readonly name: string;
   /** Null if a version without checksums applied it. */
   readonly checksum: string | null;
-  /** The oldest last migration of a version that works with this one. Null: only its own and later. */
+  /**
+   * The oldest migration at which a version may end and still work with this one. Null: no older
+   * version works with it.
+   */
   readonly compatibleFrom: string | null;
 }
 

@@ -10,7 +10,7 @@ const maxLimit = 1000;
 /** The part of a list, ordered by `created_at` and `id`, that a query wants. */
 export interface PageTerms {
   readonly limit: number;
-  /** The last row of the page before. `undefined` for the first page. */
+  /** The last row of the previous page. `undefined` for the first page. */
   readonly after: RowPlace | undefined;
 }
 

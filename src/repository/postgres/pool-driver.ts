@@ -14,7 +14,7 @@ import type { DatabaseClient, DatabasePool } from './database.ts';
 import { isUnfit, sqlStateOf } from './pg-error.ts';
 
 /**
- * "KWRK" and "MIGR" in ASCII. A database runs one migration at a time, also of different schemas.
+ * "KWRK" and "MIGR" in ASCII. A database runs one migration at a time, even of different schemas.
  */
 const migrationLock = '5429795880494974290';
 

@@ -24,7 +24,7 @@ import { created, type StatementBuilder, type Tables } from './tables.ts';
 import { findUnknown, knownHandles, knownWorkers } from './unknown-names.ts';
 import { countUsage, toUsageGroup } from './usage.ts';
 
-/** The most names that one call looks for. */
+/** The maximum number of names that one call looks for. */
 const maxNames = 1000;
 
 /** Why the reaper deletes a row in this state. A created container is not among them. */
@@ -36,7 +36,7 @@ const reapReasons = {
   destroying: 'marked',
 } as const;
 
-/** Questions about containers in PostgreSQL. */
+/** Queries about containers in PostgreSQL. */
 export class PostgresContainerQueries implements ContainerQueries {
   readonly #runner: StatementRunner;
   readonly #statements: StatementBuilder;
@@ -97,7 +97,7 @@ export class PostgresContainerQueries implements ContainerQueries {
             .where((eb) => eb.and([...matching(eb, query), ...rowsAfter('containers', after)]))
             .orderBy('created_at')
             .orderBy('id')
-            // One more than the page has, to find out whether another page follows.
+            // One row more than the page, to find out whether another page follows.
             .limit(limit + 1),
         )
         .selectFrom('page')
@@ -191,7 +191,8 @@ function matching(
     ...(createdBefore === undefined
       ? []
       : [eb('created_at', '<', time(eb, bound('createdBefore', createdBefore.getTime())))]),
-    // The column has microseconds. All of one millisecond are the same `createdAt` for the host.
+    // The column has microseconds. For the host, all times within one millisecond are the same
+    // `createdAt`.
     ...(createdAfter === undefined
       ? []
       : [eb('created_at', '>=', time(eb, bound('createdAfter', createdAfter.getTime() + 1)))]),

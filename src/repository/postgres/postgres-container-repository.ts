@@ -132,7 +132,8 @@ export class PostgresContainerRepository implements ContainerRepository {
   ): Promise<number> {
     checkOwner(owner);
     if (keepForMs !== undefined) checkDuration('keepForMs', keepForMs);
-    // Recorded first: a container that is inserted too late for the move is refused by `markCreated`.
+    // Recorded first: `markCreated` then refuses a container that is inserted too late for the
+    // move.
     if (final) await this.#runner.rows(recordFinished(this.#statements, workerName, owner, { handle }), options);
     const move =
       keepForMs === undefined
@@ -154,7 +155,8 @@ export class PostgresContainerRepository implements ContainerRepository {
   ): Promise<readonly ContainerRecord[]> {
     const search = destroyableSearch(workerName, limit, options);
     await this.#runner.rows(moveDueContainers(this.#statements, search), options);
-    // After the moves: a stream that was opened just before them is seen only now.
+    // A second statement after the moves, because only now it sees a stream that was opened just
+    // before them.
     const rows = await this.#runner.rows(selectDestroyable(this.#statements, search), options);
     return rows.map(({ row }) => toContainer(parse(row)));
   }

@@ -7,7 +7,7 @@ import { created, liveStates, type StatementBuilder } from './tables.ts';
 
 const maxHandles = 1_000;
 
-/** Questions about placement in PostgreSQL. */
+/** Queries about placement in PostgreSQL. */
 export class PostgresPlacementQueries implements PlacementQueries {
   readonly #runner: StatementRunner;
   readonly #statements: StatementBuilder;

@@ -31,7 +31,7 @@ export class PostgresReservationRepository implements ReservationRepository {
       const found = await this.#take(reservation, options);
       const expiresAt = found === undefined ? null : parse(found.expires_at);
       if (expiresAt !== null) return new Date(expiresAt);
-      // Another caller has taken the place that this one has tried: there may be others.
+      // Another caller has taken the place that this call tried. There may be other free places.
       if (found?.tried === '0') return undefined;
     }
   }
@@ -45,7 +45,8 @@ export class PostgresReservationRepository implements ReservationRepository {
       return { ...found, expires_at: found.expires_at ?? 'null' };
     } catch (error) {
       if (!isDuplicate(error)) throw error;
-      // Or the ID has a lapsed row at a place above the limit.
+      // Either a concurrent call has made the reservation, or the ID has a lapsed row above the
+      // limit.
       await this.prune(reservation.workerName, options);
       return undefined;
     }

@@ -169,7 +169,8 @@ export class PostgresVolumeRepository implements VolumeRepository {
   ): Promise<readonly VolumeRecord[]> {
     checkLimit(limit);
     await this.#runner.rows(moveDueVolumes(this.#statements, { workerName, limit }), options);
-    // After the moves: a stream that was opened just before them is seen only now.
+    // A second statement after the moves, because only now it sees a stream that was opened just
+    // before them.
     const rows = await this.#runner.rows(selectDestroyableVolumes(this.#statements, { workerName, limit }), options);
     return rows.map(({ row }) => toVolume(parse(row), undefined));
   }

@@ -24,7 +24,7 @@ export function insertResult(
 ): Compilable<{ handle: string }> {
   const { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt } = result;
   const { specDigest } = result;
-  // A list, because PostgreSQL keeps a key `__proto__` of an object and JavaScript does not.
+  // A list, because PostgreSQL keeps the key `__proto__` of an object and JavaScript does not.
   const given = toJson(
     'properties',
     Object.entries(properties).map(([name, value]) => ({ name, value })),
@@ -74,7 +74,7 @@ export function insertResult(
           eb
             .selectFrom([
               'container',
-              // One parameter, whatever the number of properties.
+              // One parameter for any number of properties.
               eb.fn<{ value: Property }>('jsonb_array_elements', [eb.cast(eb.val(given), 'jsonb')]).as('given'),
             ])
             .select((eb) => [

@@ -14,9 +14,9 @@ export interface TakenPlace {
 }
 
 /**
- * Renews the living reservation of the ID, or takes a free place of its kind for it. A place is free
- * if it has no row, or one that has lapsed. The primary key lets one of several concurrent
- * statements take it: the others have tried in vain.
+ * Renews the living reservation of the ID, or takes a free place of its kind for it. A place is
+ * free if it has no row, or one that has lapsed. The primary key lets one of several concurrent
+ * statements take it; the others have tried but take none.
  */
 export function takePlace(
   statements: StatementBuilder,
@@ -60,8 +60,8 @@ export function takePlace(
             ),
           ),
         )
-        // The lapsed row of the ID must not stay beside a new one. Else any place, so that concurrent
-        // statements rarely try the same.
+        // The lapsed row of the ID comes first, because it must not stay beside a new one.
+        // Otherwise the order is random, so that concurrent statements rarely try the same place.
         .orderBy(
           (eb) =>
             eb.exists(

@@ -15,7 +15,7 @@ import type { Tables } from './tables.ts';
 
 /** The number of attempts at a statement that conflicts with others, the first included. */
 const attempts = 6;
-/** The random part of each wait keeps conflicting statements from another conflict. */
+/** The random part of each wait makes another conflict of the same statements unlikely. */
 const conflictBackoff: Backoff = { firstMs: 10, longestMs: 160 };
 
 /** @internal */
@@ -87,7 +87,7 @@ export class StatementRunner {
     const pace = new RetryPace({ clock: this.#clock, backoff: conflictBackoff });
     const work = async (): Promise<R[]> => {
       const { rows } = await this.#db.connection().execute(async (connection) => {
-        // The wait for the connection may have been long.
+        // The signal may have aborted during the wait for the connection.
         signal?.throwIfAborted();
         return await connection.executeQuery(query);
       });

@@ -7,7 +7,9 @@ import { type JsonText, jsonText, parse } from './rows.ts';
 import type { StatementRunner } from './statement-runner.ts';
 import type { StatementBuilder } from './tables.ts';
 
-/** The names that rows have, and whether the server is a standby, which may lack the newest rows. */
+/**
+ * The names that are in use, and whether the server is a standby, which may lack the newest rows.
+ */
 export interface KnownNames {
   readonly known: JsonText<readonly { readonly name: string }[]>;
   readonly is_standby: string;

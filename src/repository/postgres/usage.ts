@@ -5,7 +5,7 @@ import type { UsageGroup, UsageQuery } from '../../runtime/retention.ts';
 import { type JsonText, jsonText } from './rows.ts';
 import { kept, liveStates, type StatementBuilder, type Tables } from './tables.ts';
 
-/** The most groups that are returned. */
+/** The maximum number of groups that are returned. */
 const maxGroups = 1_000;
 
 /** The counts of a group, and the two texts that identify it. */

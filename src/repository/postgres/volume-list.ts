@@ -34,7 +34,7 @@ export async function listVolumes(
       )
       .orderBy('volumes.created_at')
       .orderBy('volumes.id')
-      // One more than the page has, to find out whether another page follows.
+      // One row more than the page, to find out whether another page follows.
       .limit(limit + 1),
     { signal },
   );

@@ -8,8 +8,9 @@ import { fromNow, liveStates, now, type StatementBuilder, type Tables } from './
  * Leaves out volumes that are being destroyed, unless the stream was open before. Selects the number
  * of volumes.
  *
- * The lock of the volumes orders this statement and the moves to `destroying`: either the move finds
- * a volume whose stream a later search of the reaper sees, or this statement finds it moved.
+ * The lock of the volumes orders this statement and the moves to `destroying`: either a later
+ * search of the reaper sees the stream of the moved volume, or this statement finds the volume
+ * moved.
  */
 export function holdVolumes(
   statements: StatementBuilder,

@@ -251,7 +251,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_UNAUTHORIZED',
     className: 'UnauthorizedError',
-    when: 'The API server rejects the credentials (401), also after they were read anew.',
+    when: 'The API server rejects the credentials (401), even after they were read again.',
     retryable: 'no',
     fields: [],
   },

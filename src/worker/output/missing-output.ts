@@ -3,8 +3,7 @@ import type { ProcessResultRecord } from '../../repository/records.ts';
 import type { OutputPosition, ProcessIO, UndeliveredOutput } from '../../runtime/process.ts';
 
 /**
- * Returns the output that the host does not receive of a process of which only the stored
- * result remains.
+ * Returns the output that a host misses if only the stored result of the process remains.
  *
  * @param from - the position that the delivery has reached. With "now" nothing is missing
  */

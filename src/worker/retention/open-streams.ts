@@ -25,14 +25,14 @@ export interface OpenStream {
 /** How long the reaper waits after the host of a stream has died. */
 const leaseMs = 120_000;
 const renewEveryMs = leaseMs / 3;
-/** How soon a stream is recorded again that the database did not accept. */
+/** The delay before a stream that the database did not accept is recorded again. */
 const retryMs = 5_000;
-/** How long a transfer waits for the database at its begin and at its end. */
+/** How long a transfer waits for the database at its start and at its end. */
 const waitMs = 2_000;
 
 /**
- * Records transfers in the database while they are under way: one statement at the begin, one at the
- * end, and one in each interval between.
+ * Records transfers in the database while they are under way: one statement at the start, one at
+ * the end, and one per interval in between.
  */
 export class OpenStreams {
   readonly #components: OpenStreamsComponents;
@@ -73,7 +73,7 @@ export class OpenStreams {
     await Promise.all(this.#releasing);
   }
 
-  /** Ends all streams. Does not wait for long for a database that does not answer. */
+  /** Ends all streams. Waits only briefly for a database that does not answer. */
   async close(): Promise<void> {
     await Promise.all([...this.#open].map((stream) => stream.close()));
     await within(waitMs, this.#components.clock, () => this.settled()).catch(() => undefined);
@@ -103,7 +103,7 @@ export class OpenStreams {
     });
   }
 
-  /** Waits for the last statement of the stream, which would otherwise record it again. */
+  /** Waits for the last statement of the stream, which could otherwise record the stream again. */
   async #release(keeping: Promise<void>, streamId: string): Promise<void> {
     const { streams, logger, reapSoon } = this.#components;
     const releasing = keeping

@@ -66,7 +66,7 @@ export class ArtifactVolumes {
       const record = await volumes.markCreated(handle, options);
       return this.#created({ ...record, expiresAt });
     } catch (error) {
-      // Before the volume expires: the reaper then deletes its pod.
+      // Before the volume expires, because the reaper then deletes its pod.
       const reported = await this.#diagnosed(error, options);
       await this.#expire(handle);
       throw reported;
@@ -103,7 +103,10 @@ export class ArtifactVolumes {
     }
   }
 
-  /** Returns `undefined` if the store has no archive of the content, or deletes it meanwhile. */
+  /**
+   * Returns `undefined` if the store has no archive of the content, or if the archive is deleted in
+   * the meantime.
+   */
   async #refer(
     artifact: Artifact,
     { teamId, ttlMs, store }: ArtifactTerms,
@@ -173,7 +176,7 @@ export class ArtifactVolumes {
     return await diagnosed(error, { pods: this.#components.pods, signal });
   }
 
-  /** In any state: the caller never received the volume. */
+  /** Expires in any state, because the caller never received the volume. */
   async #expire(handle: string): Promise<void> {
     const { volumes, workerName, logger } = this.#components.temporary;
     await volumes

@@ -16,9 +16,9 @@ export interface ContentWays<T> {
 }
 
 /**
- * Reads the archive of a volume, or its place if it has none. The volume may change meanwhile: an
- * archive that is missing may have a successor, and the content of a pod that no longer exists may
- * have been saved. Of an archive that is lost, the producer's pod may still have the content.
+ * Reads the archive of a volume, or its place if it has none. The volume may change during the
+ * read: a missing archive may have a successor, and the content of a pod that no longer exists may
+ * have been saved. If an archive is lost, the producer's pod may still have the content.
  */
 export async function readNewest<T>(ways: ContentWays<T>): Promise<T | undefined> {
   const { locate, fromArchive, fromPlace } = ways;

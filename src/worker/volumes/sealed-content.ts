@@ -43,7 +43,7 @@ interface Overlay {
   readonly isRepeatable: boolean;
 }
 
-/** How often content is merged again that another call has changed meanwhile. */
+/** How often a merge is repeated because another call has changed the content. */
 const maxMerges = 5;
 
 /**
@@ -77,7 +77,7 @@ export class SealedContent implements VolumeContent {
     const { archive, service, open, received } = await from.locate({ signal });
     if (archive !== undefined && service === archives) {
       if (archive.store !== store) return undefined;
-      // Not aborted by the signal: the statement may still take effect.
+      // Not aborted by the signal, because the statement may still take effect.
       const refer = () => references.refer(archive.id, { handle, replaces: undefined });
       return (await temporary.retry(refer, { signal })) ? archive : undefined;
     }
@@ -137,7 +137,7 @@ export class SealedContent implements VolumeContent {
     return await this.#merge({ put, isRepeatable: true }, options);
   }
 
-  /** Merges new content into the volume's, whatever that is by then. */
+  /** Merges new content into the volume's current content. */
   async #merge({ put, isRepeatable }: Overlay, { signal }: AbortOptions): Promise<ReceivedArchive> {
     for (let merge = 1; ; merge += 1) {
       const before = await this.#current({ signal });

@@ -62,7 +62,7 @@ export class SnapshotContent implements VolumeContent {
     return sent ?? (await fromPlace());
   }
 
-  /** Looks the row up, because a process may have ended since. */
+  /** Looks the row up, because a process may have ended in the meantime. */
   async locate(options: AbortOptions = {}): Promise<ContentPlace> {
     const { volumes, archives } = this.#components;
     const { workerName, handle } = this.#volume;

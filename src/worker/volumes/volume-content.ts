@@ -34,7 +34,7 @@ export interface ContentPlace {
   readonly service: unknown;
   /** The place in a store of places that may change. Without an archive it has the content. */
   readonly open: { readonly store: ArtifactStore; readonly location: StoreLocation } | undefined;
-  /** As `PodVolume.received`. */
+  /** See `PodVolume.received`. */
   readonly received?: RawContent | undefined;
 }
 

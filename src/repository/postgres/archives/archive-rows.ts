@@ -62,10 +62,13 @@ export function currentArchive(): Expression<string | null> {
 /** The columns of a volume whose content is in no archive. */
 export const withoutArchive = { archive_id: null, archive: null, archive_ready_at: null, unsaved_at: null } as const;
 
-/** Returns the condition that any volume refers to a row of `archives`, also to outdated content. */
+/**
+ * Returns the condition that any volume refers to a row of `archives`, including to outdated
+ * content.
+ */
 export function isReferenced(): Expression<SqlBool> {
   const eb = expressionBuilder<Tables, 'archives'>();
-  // Unlike `exists`, a value is never found by a scan of all volumes.
+  // Unlike for `exists`, the planner never finds a value by a scan of all volumes.
   const reference = eb
     .selectFrom('volumes')
     .select('volumes.id')

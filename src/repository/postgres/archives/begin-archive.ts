@@ -12,8 +12,8 @@ export interface BegunRow {
 }
 
 /**
- * Inserts an archive as `creating`. With a claim that another archive has, selects that archive. If
- * its lease has lapsed, the caller takes it over with the next attempt. A repeated call finds the
+ * Inserts an archive as `creating`. If another archive has the claim, selects that archive. If its
+ * lease has lapsed, the caller takes it over with the next attempt. A repeated call finds the
  * archive that it has inserted, and holds it. Selects no row if another statement has inserted an
  * archive of the claim in the meantime.
  */
@@ -43,7 +43,7 @@ export function beginArchive(statements: StatementBuilder, archive: NewArchive):
         .where((eb) =>
           eb.or([
             eb.and([eb('worker_name', '=', workerName), eb('claim', '=', claim)]),
-            // The caller has begun it, and repeats the call.
+            // The caller has begun it and repeats the call.
             eb.and([eb('id', '=', id), eb('lease_holder', '=', lease.holder), eb('state', '=', creating)]),
           ]),
         )

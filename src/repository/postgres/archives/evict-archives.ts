@@ -7,7 +7,7 @@ import { hasOpenStream } from '../volume-streams.ts';
 import { type ArchiveRow, isReferenced, withoutArchive } from './archive-rows.ts';
 import { ready } from './archive-states.ts';
 
-/** The most archives of each group that one eviction considers. */
+/** The maximum number of archives of each group that one eviction considers. */
 const maxCandidates = 1_000;
 
 /** A search for archives to evict. */
@@ -47,7 +47,7 @@ export function chooseEvictable(statements: StatementBuilder, eviction: Eviction
         eb(
           eb.fn
             .sum<string>('candidates.stored_bytes')
-            // The key makes the order total, so that each row is its own frame's last.
+            // The key makes the order total, so that each row is the last one of its own frame.
             .over((over) =>
               over.orderBy('candidates.turn').orderBy('candidates.last_used_at').orderBy('candidates.id'),
             ),
@@ -131,7 +131,7 @@ function leastRecentlyUsed(
 /** Returns the condition that a row of `archives` has a reference by such a volume. */
 function hasVolume(condition: Expression<SqlBool>): Expression<SqlBool> {
   const eb = expressionBuilder<Tables, 'archives'>();
-  // Unlike `exists`, a value is never found by a scan of all volumes.
+  // Unlike for `exists`, the planner never finds a value by a scan of all volumes.
   const volume = eb
     .selectFrom('volumes')
     .select('volumes.id')

@@ -38,16 +38,20 @@ import { commitArchive, insertSealed, referToArchive } from './refer-archive.ts'
 import { touchArchives } from './touch-archives.ts';
 import { markVolumesUnsaved } from './unsaved-volumes.ts';
 
-/** How often a begin is tried. With each failure, another archive of the claim was inserted. */
+/**
+ * How often `begin` is tried. At each failure, another archive of the claim was inserted
+ * concurrently.
+ */
 const beginRounds = 10;
 
 /** Why the reaper deletes an archive in this state. */
 const reapReasons = { creating: 'abandoned', ready: 'unreferenced', destroying: 'marked' } as const;
 
 /**
- * Archives in PostgreSQL. Every method is one statement, except `findDestroyable` and `evict`, whose
- * second statement sees what the first one has ordered, and except a begin that meets another one of
- * its claim and an insert that finds no row: a second statement then reads why.
+ * Archives in PostgreSQL. Every method is one statement, with these exceptions: the second
+ * statement of `findDestroyable` and of `evict` sees what the first one has ordered, and after a
+ * `begin` that meets another one of its claim, or an insert that finds no row, a second statement
+ * reads why.
  */
 export class PostgresArchiveRepository implements ArchiveRepository {
   readonly #runner: StatementRunner;
@@ -67,7 +71,9 @@ export class PostgresArchiveRepository implements ArchiveRepository {
       const { holds, ...row } = parse(begun.row);
       return { archive: toArchive(row), holds };
     }
-    throw new RepositoryUnavailableError(`an archive of a claim was inserted ${beginRounds} times during a begin`);
+    throw new RepositoryUnavailableError(
+      `another host inserted an archive of the claim ${beginRounds} times in a row: try again`,
+    );
   }
 
   async nextAttempt(id: string, lease: ArchiveLease, options: AbortOptions = {}): Promise<ArchiveRecord> {
@@ -198,7 +204,8 @@ export class PostgresArchiveRepository implements ArchiveRepository {
     checkCount('bytes', bytes);
     const chosen = await this.#runner.rows(chooseEvictable(this.#statements, { workerName, store, bytes }), options);
     if (chosen.length === 0) return [];
-    // After the moves of caches: a stream that was opened just before them is seen only now.
+    // A second statement after the moves of caches, because only now it sees a stream that was
+    // opened just before them.
     const ids = chosen.map(({ id }) => id);
     const rows = await this.#runner.rows(evictArchives(this.#statements, ids), options);
     return rows.map(({ row }) => toArchive(parse(row)));

@@ -25,7 +25,7 @@ export function selectReapableArchives(
     .where('worker_name', '=', workerName)
     .where('state', '=', destroying)
     .limit(limit);
-  // One search for each reason: the condition `a or b or c` would be found by no index.
+  // One search for each reason, because no index serves the condition `a or b or c`.
   return statements
     .selectFrom(marked.as('marked'))
     .select(columns)

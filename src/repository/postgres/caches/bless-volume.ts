@@ -92,7 +92,7 @@ export function blessVolume(statements: StatementBuilder, cache: NewCache): Comp
               'fresh.origin as origin',
               eb.cast<string>(eb.val(Math.ceil(timeToLiveMs)), 'bigint').as('ttl_ms'),
             ])
-            // The server finishes the deletion first, because its rows are counted here.
+            // Counting its rows makes the server finish the deletion first.
             .where((eb) =>
               eb(
                 eb.selectFrom('replaced').select((eb) => eb.fn.countAll().as('count')),

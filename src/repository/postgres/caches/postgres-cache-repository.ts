@@ -18,9 +18,14 @@ import { type Blessing, blessVolume } from './bless-volume.ts';
 import { dropCache, findAndRenew, findOrigin, invalidateCaches, type SharedKey } from './cache-validity.ts';
 import { limitCaches } from './limit-caches.ts';
 
-/** The most characters of a key: those of a task cache, in which each may be escaped. */
+/**
+ * The maximum number of characters of a key: those of a task cache, in which each may be escaped.
+ */
 const maxKeyCharacters = 32_768;
-/** How often a blessing that replaces a cache is tried. With each failure, another one succeeds. */
+/**
+ * How often a blessing that replaces a cache is tried. At each failure, another blessing has
+ * succeeded.
+ */
 const blessRounds = 100;
 
 /**
@@ -45,7 +50,7 @@ export class PostgresCacheRepository implements CacheRepository {
       const outcome = outcomeOf(blessing);
       if (outcome !== 'lost' || !cache.replace) return outcome;
     }
-    throw new RepositoryUnavailableError(`a cache was replaced ${blessRounds} times during a blessing`);
+    throw new RepositoryUnavailableError(`another host replaced the cache ${blessRounds} times in a row: try again`);
   }
 
   async find(key: CacheKey, options: AbortOptions = {}): Promise<VolumeRecord | undefined> {

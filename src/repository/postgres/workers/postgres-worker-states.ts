@@ -80,14 +80,14 @@ export class PostgresWorkerStates implements WorkerStates {
     try {
       return (await this.#runner.first(deleteEmpty(this.#statements, workerName), options)) !== undefined;
     } catch (error) {
-      // A host of an older version, which does not read the state, has just added a row.
+      // A host of an older version, which does not read the state, has just inserted a row.
       if (isReferenced(error)) return false;
       throw error;
     }
   }
 
   async prune(workerName: string, options: AbortOptions = {}): Promise<boolean> {
-    // From here on no host of this version adds a row, so that the deletion sees all of them.
+    // From here on, no host of this version inserts a row, so that the deletion sees all rows.
     const retired = await this.#runner.first(retirePrunable(this.#statements, workerName), options);
     if (retired !== undefined && (await this.#deleteWithRows(workerName, options))) return true;
     const worker = await this.find(workerName, options);

@@ -9,13 +9,13 @@ export interface MovedWorker extends WorkerColumns {
   readonly state_before: string;
 }
 
-/** The states that a host requests. `landed` follows by itself. */
+/** The states that a host can request. A heartbeat moves a worker from `landing` to `landed`. */
 export interface RequestedState {
   readonly state: 'running' | 'landing' | 'retiring';
   readonly landArtifacts?: 'wait' | 'keep' | undefined;
 }
 
-/** Moves a worker to a state. A worker that has landed stays so when it is to land. */
+/** Moves a worker to a state. A `landed` worker that is requested to land stays `landed`. */
 export function moveWorker(
   statements: StatementBuilder,
   workerName: string,

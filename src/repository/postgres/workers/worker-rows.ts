@@ -6,7 +6,7 @@ import type { WorkerInfo, WorkerState } from '../../../runtime/worker-lifecycle.
 import { type JsonText, jsonText, parse } from '../rows.ts';
 import { now, type Tables } from '../tables.ts';
 
-/** The columns of `workers` of which a `WorkerInfo` is made, as JSON has them. */
+/** The columns of `workers` from which a `WorkerInfo` is made, as JSON has them. */
 interface WorkerRow {
   readonly name: string;
   readonly active_containers: number | null;
@@ -68,7 +68,7 @@ function isState(state: string): state is WorkerState {
   return states.includes(state);
 }
 
-/** A time such as `infinity` is none that a `Date` can have. */
+/** A `Date` cannot represent a time such as `infinity`. */
 function toTime(row: WorkerRow, column: 'heartbeat_at' | 'expires_at' | 'created_at'): Date | undefined {
   const text = row[column];
   if (text === null) return undefined;
