@@ -1,29 +1,15 @@
-import type { ArchiveService } from '../archives/archive-service.ts';
-import type { Caches } from '../caches/caches.ts';
-import type { Reaper } from '../controllers/reaper.ts';
-import type { Registrar } from '../controllers/registrar.ts';
 import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
-import { StoreNotConfiguredError, VolumeDisappearedError } from '../errors/repository.ts';
-import type { EventHub } from '../events/event-hub.ts';
-import type { StepImageResolver } from '../images/step-images.ts';
+import { VolumeDisappearedError } from '../errors/repository.ts';
 import { abortable } from '../internal/abort.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
-import type { Cluster } from '../kubernetes/cluster.ts';
-import type { Placement } from '../placement/placement.ts';
-import type { AgentPool } from '../pods/agent-pool.ts';
-import type { PodLogs } from '../pods/pod-logs.ts';
-import type { PodRemover } from '../pods/pod-remover.ts';
-import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { checkOwner } from '../repository/field-checks.ts';
-import type { ContainerRecord, VolumeRecord } from '../repository/records.ts';
-import type { Repository } from '../repository/repository.ts';
 import type { ArtifactVolume, CopyArtifactOptions, CreateArtifactOptions } from '../runtime/artifacts.ts';
 import type { InvalidateCacheOptions } from '../runtime/caches.ts';
 import type { CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { Container, ContainerOwner, ContainerSpec } from '../runtime/container.ts';
 import type { ContainerPage, ContainerQuery } from '../runtime/container-query.ts';
 import type { ImageExplanation, ImageRequest } from '../runtime/image.ts';
-import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import type { AbortOptions } from '../runtime/options.ts';
 import type {
   ArtifactLocality,
   Reservation,
@@ -35,7 +21,7 @@ import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
 import type { UsageGroup, UsageQuery } from '../runtime/retention.ts';
 import type { ReviewTokenOptions, TokenReview } from '../runtime/token-review.ts';
-import type { Artifact, Volume, VolumeMount } from '../runtime/volume.ts';
+import type { Artifact, Volume } from '../runtime/volume.ts';
 import type { VolumePage, VolumeQuery } from '../runtime/volume-query.ts';
 import type {
   ContainerWithMounts,
@@ -46,10 +32,7 @@ import type {
 import type { DependencyState, Leadership, ProbeOptions } from '../runtime/worker-controllers.ts';
 import type { EventsOptions, WorkerEvent } from '../runtime/worker-events.ts';
 import type { HeartbeatOptions, LandOptions, WorkerInfo } from '../runtime/worker-lifecycle.ts';
-import type { ArtifactStore } from '../stores/artifact-store.ts';
-import { isNowhere } from '../stores/nowhere.ts';
-import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
-import type { OpenSpan, Tracing } from '../telemetry/tracing.ts';
+import type { OpenSpan } from '../telemetry/tracing.ts';
 import { copyArtifactOptions, createArtifactOptions } from '../validation/artifact-shapes.ts';
 import { invalidateCacheOptions } from '../validation/cache-shapes.ts';
 import { checkOptions } from '../validation/check-shapes.ts';
@@ -74,72 +57,12 @@ import type { ContainerCreationComponents, ContainerOutcome, ContainerRequest } 
 import { placeholderVolumes, planContainer } from './container-plan.ts';
 import { findOrCreateContainer } from './find-or-create-container.ts';
 import { finishOwner } from './finish-owner.ts';
-import { OutputSaver, type OutputSaving } from './output-saver.ts';
-import { type ContainerFinding, PodContainer } from './pod-container.ts';
-import { checkPrivileged, type PrivilegedTeams } from './privileged-teams.ts';
-import type { OpenStreams } from './retention/open-streams.ts';
+import type { PodWorkerComponents } from './pod-worker-components.ts';
+import { checkPrivileged } from './privileged-teams.ts';
 import { specDigest } from './spec-digest.ts';
-import { StoredVolume, storedHandleOf } from './stored-volume.ts';
-import { saverOf, TaskCacheSaver } from './task-cache-saver.ts';
-import { ArtifactVolumes, type ArtifactVolumesComponents } from './volumes/artifact-volumes.ts';
-import type { SealedContentComponents } from './volumes/sealed-content.ts';
-
-export interface PodWorkerComponents {
-  readonly name: string;
-  readonly repository: Repository;
-  readonly cluster: Cluster;
-  readonly agents: AgentPool;
-  readonly pods: PodSupervisor;
-  readonly logs: PodLogs;
-  readonly launcher: ContainerCreationComponents['launcher'];
-  readonly images: StepImageResolver;
-  readonly hermetic: ContainerCreationComponents['hermetic'];
-  /** The teams whose containers may be privileged. */
-  readonly privilegedTeams: PrivilegedTeams;
-  readonly stores: ReadonlyMap<string, ArtifactStore>;
-  /** The store of containers' volumes, which are in the containers' own pods. */
-  readonly podStore: ContainerCreationComponents['podStore'];
-  /** The name of the store of new artifact volumes. */
-  readonly artifactStore: string;
-  /** The names of the archive stores. */
-  readonly archiveStores: Pick<ReadonlySet<string>, 'has'>;
-  /** How artifact volumes are created that have a pod of their own. */
-  readonly temporary: TemporaryVolumeComponents;
-  /** How long a transfer retries while its archive store is unavailable, in milliseconds. */
-  readonly unavailableBudgetMs: number;
-  readonly caches: Caches;
-  readonly reaper: Reaper;
-  /** The transfers that are under way. */
-  readonly streams: OpenStreams;
-  /** The longest time for which a container is kept, in milliseconds. */
-  readonly maxKeptMs: number;
-  /** Called when rows were marked for the reaper. */
-  readonly reapSoon: () => void;
-  readonly registrar: Registrar;
-  readonly controllers: { readonly leadership: Leadership; stop(): Promise<void> };
-  readonly probe: (options: ProbeOptions) => Promise<readonly DependencyState[]>;
-  readonly remover: Pick<PodRemover, 'delete'>;
-  readonly check: (options: CheckOptions) => Promise<CheckReport>;
-  readonly podName: ContainerCreationComponents['podName'];
-  readonly newId: () => string;
-  /** How long a container that is being created stays leased to a host that died. */
-  readonly leaseMs: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly artifactTimeToLiveMs: number;
-  readonly hijackGraceMs: number;
-  readonly events: EventHub;
-  readonly tracing: Tracing;
-  /** Whether commands receive the trace context of their span in their environment. */
-  readonly traceEnvironment: boolean;
-  readonly placement: Placement;
-  /** `undefined` for a worker without archive stores. */
-  readonly archives: ArchiveService | undefined;
-  /** How outputs are saved. `undefined` for a worker without a store for outputs. */
-  readonly saving: OutputSaving | undefined;
-  /** Releases the worker's resources. */
-  readonly close: () => Promise<void>;
-}
+import { storedHandleOf } from './stored-volume.ts';
+import type { ArtifactVolumes } from './volumes/artifact-volumes.ts';
+import { WorkerObjects } from './worker-objects.ts';
 
 /**
  * A worker that uses a cluster and a database, which are injected. `KubernetesWorker.open`
@@ -152,8 +75,7 @@ export class PodWorker implements Worker {
   readonly #components: PodWorkerComponents;
   /** The calls that hold a row. `close` aborts them and waits until they have released it. */
   readonly #holding = new CallsUnderWay();
-  readonly #outputs: OutputSaver | undefined;
-  readonly #taskCaches: TaskCacheSaver | undefined;
+  readonly #objects: WorkerObjects;
   readonly #artifacts: ArtifactVolumes;
   #closing: Promise<void> | undefined;
 
@@ -161,14 +83,8 @@ export class PodWorker implements Worker {
   constructor(components: PodWorkerComponents) {
     this.name = components.name;
     this.#components = components;
-    const { temporary, pods, streams, events } = components;
-    const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
-    const rows = components.archives === undefined ? undefined : components.repository.archives;
-    const archiveOf: ArtifactVolumesComponents['archiveOf'] = async (artifact, options) =>
-      artifact instanceof StoredVolume ? await artifact.archiveIn(components.archives, options) : undefined;
-    this.#artifacts = new ArtifactVolumes({ temporary, pods, streams, volume, rows, archiveOf, emit: events.emit });
-    this.#outputs = this.#outputSaver();
-    this.#taskCaches = this.#taskCacheSaver();
+    this.#objects = new WorkerObjects(components, (work, options) => this.#hold(work, options));
+    this.#artifacts = this.#objects.artifactVolumes();
   }
 
   async findOrCreateContainer(
@@ -176,51 +92,22 @@ export class PodWorker implements Worker {
     spec: ContainerSpec,
     options: FindOrCreateContainerOptions = {},
   ): Promise<ContainerWithMounts> {
-    const {
-      repository,
-      images,
-      launcher,
-      pods,
-      hermetic,
-      podStore,
-      caches,
-      streams,
-      podName,
-      newId,
-      leaseMs,
-      clock,
-      logger,
-      events,
-      tracing,
-    } = this.#open();
+    const { repository, launcher, events, tracing, privilegedTeams } = this.#open();
     checkOwnerShape(owner);
     checkShape('spec', containerSpec, spec);
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
     const { metadata = {}, delegate, stderr, onSpecChange = 'reject' } = options;
-    checkPrivileged(spec, metadata, this.#components.privilegedTeams);
+    checkPrivileged(spec, metadata, privilegedTeams);
     const requested = { owner, plan, specDigest: specDigest(plan), onSpecChange, metadata, delegate, stderr };
     const { image = '' } = plan.pod;
     launcher.check({ ...plan.pod, image, volumes: placeholderVolumes(plan), metadata });
-    const volume = (record: VolumeRecord): StoredVolume => this.#volume(record);
-    const components = {
+    const components: ContainerCreationComponents = {
+      ...this.#components,
       workerName: this.name,
       containers: repository.containers,
-      images,
-      launcher,
-      pods,
-      hermetic,
-      podStore,
-      caches,
-      volume,
-      streams,
-      podName,
-      newId,
-      leaseMs,
-      clock,
-      logger,
+      volume: (record) => this.#objects.volume(record),
       emit: events.emit,
-      tracing,
     };
     const facts = { workerName: this.name, pipelineName: metadata.pipelineName, taskName: metadata.stepName };
     const { container, created } = await this.#holding.run(
@@ -231,8 +118,8 @@ export class PodWorker implements Worker {
       options,
     );
     return {
-      container: this.#container(container, { isLookedUp: false, podIsMissing: false }),
-      mounts: await this.#mounts(container.handle, options),
+      container: this.#objects.container(container, { isLookedUp: false, podIsMissing: false }),
+      mounts: await this.#objects.mounts(container.handle, options),
       created,
     };
   }
@@ -301,7 +188,7 @@ export class PodWorker implements Worker {
     checkLookup(handle, options);
     const record = await repository.containers.lookup(this.name, handle, options);
     const isUsable = record?.state === 'created' || record?.state === 'kept';
-    return isUsable ? await this.#lookedUp(record, options) : undefined;
+    return isUsable ? await this.#objects.lookedUpContainer(record, options) : undefined;
   }
 
   async findContainer(owner: ContainerOwner, options: AbortOptions = {}): Promise<Container | undefined> {
@@ -309,7 +196,7 @@ export class PodWorker implements Worker {
     checkOwnerShape(owner);
     checkShape('options', abortOptions, options);
     const record = await repository.queries.findCreated(this.name, owner, options);
-    return record === undefined ? undefined : await this.#lookedUp(record, options);
+    return record === undefined ? undefined : await this.#objects.lookedUpContainer(record, options);
   }
 
   async listContainers(query: ContainerQuery = {}, options: AbortOptions = {}): Promise<ContainerPage> {
@@ -330,10 +217,7 @@ export class PodWorker implements Worker {
     const { repository } = this.#open();
     checkLookup(handle, options);
     const record = await repository.volumes.lookup(this.name, handle, options);
-    if (record?.state !== 'created') return undefined;
-    const isSealed = record.archive !== undefined || isNowhere(record.location);
-    if (isSealed && this.#components.archives !== undefined) return this.#volume(record);
-    return (await this.#store(record).exists(record.location, options)) ? this.#volume(record) : undefined;
+    return record?.state === 'created' ? await this.#objects.lookedUpVolume(record, options) : undefined;
   }
 
   async findResourceCache(key: string, options: AbortOptions = {}): Promise<Volume | undefined> {
@@ -341,7 +225,7 @@ export class PodWorker implements Worker {
     checkShape('key', text, key);
     checkShape('options', abortOptions, options);
     const found = await caches.findResourceCache(key, options);
-    return found === undefined ? undefined : this.#volume(found);
+    return found === undefined ? undefined : this.#objects.volume(found);
   }
 
   async invalidateResourceCache(key: string, options: InvalidateCacheOptions = {}): Promise<boolean> {
@@ -502,120 +386,16 @@ export class PodWorker implements Worker {
     await this.close();
   }
 
-  /** @throws ClosedError */
-  #open(): PodWorkerComponents {
-    if (this.#closing !== undefined) throw new ClosedError(`worker ${this.name}`);
-    return this.#components;
-  }
-
-  /** A volume without a place is changed in the store of temporary volumes. */
-  #store({ store: name, location }: VolumeRecord): ArtifactStore {
-    const { stores, archives, temporary } = this.#components;
-    const store = isNowhere(location) && archives !== undefined ? temporary.store : stores.get(name);
-    if (store === undefined) throw new StoreNotConfiguredError(name);
-    return store;
-  }
-
-  #volume(record: VolumeRecord): StoredVolume {
-    const { repository, pods, caches, streams, archives, logger, events, tracing } = this.#components;
-    const retry = (work: () => Promise<void>, options: AbortOptions): Promise<void> => pods.retry(work, options);
-    return new StoredVolume(record, {
-      volumes: repository.volumes,
-      store: this.#store(record),
-      streams,
-      retry,
-      caches,
-      holding: (work, options) => this.#hold(work, options),
-      emit: events.emit,
-      tracing,
-      archives,
-      sealed: this.#sealed(),
-      logger,
-    });
-  }
-
-  /** What changes volumes without a pod. */
-  #sealed(): SealedContentComponents | undefined {
-    const { repository, archives, temporary, unavailableBudgetMs: budgetMs, reapSoon, clock } = this.#components;
-    if (archives === undefined) return undefined;
-    const { volumes, archives: references } = repository;
-    return { volumes, archives, references, temporary, budgetMs, reapSoon, clock };
-  }
-
   /** Runs work that `close` aborts and awaits. */
   async #hold<T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions): Promise<T> {
     this.#open();
     return await this.#holding.run(work, options);
   }
 
-  #taskCacheSaver(): TaskCacheSaver | undefined {
-    const { repository, pods, caches, podStore, logger, events } = this.#components;
-    if (!caches.haveStore) return undefined;
-    return new TaskCacheSaver({
-      containers: repository.containers,
-      caches,
-      podStore,
-      retry: (work, options) => pods.retry(work, options),
-      holding: (work, options) => this.#hold(work, options),
-      emit: events.emit,
-      logger,
-    });
-  }
-
-  #outputSaver(): OutputSaver | undefined {
-    const { repository, pods, archives, saving, logger, tracing } = this.#components;
-    if (archives === undefined || saving === undefined) return undefined;
-    return new OutputSaver({
-      ...saving,
-      containers: repository.containers,
-      volumes: repository.volumes,
-      archives,
-      rows: repository.archives,
-      retry: (work, options) => pods.retry(work, options),
-      holding: (work, options) => this.#hold(work, options),
-      tracing,
-      logger,
-    });
-  }
-
-  async #mounts(handle: string, options: AbortOptions): Promise<readonly VolumeMount[]> {
-    const volumes = await this.#components.repository.containers.volumesOf(handle, options);
-    return volumes.map((record) => this.#mount(record));
-  }
-
-  #mount(record: VolumeRecord): VolumeMount {
-    const { kind, mountPath = '', name } = record;
-    if (kind === 'artifact')
-      throw new InvalidSpecError('kind', `volume ${record.handle} is an artifact and cannot be mounted`);
-    return { volume: this.#volume(record), mountPath, kind, name };
-  }
-
-  async #lookedUp(record: ContainerRecord, options: AbortOptions): Promise<PodContainer> {
-    const { pods } = this.#components;
-    const podIsMissing = !(await pods.exists(record.podName, { ...options, uid: record.podUid }));
-    return this.#container(record, { isLookedUp: true, podIsMissing });
-  }
-
-  #container(record: ContainerRecord, finding: ContainerFinding): PodContainer {
-    const { repository, cluster, agents, pods, logs, newId, clock, logger, hijackGraceMs } = this.#components;
-    const { events, tracing, traceEnvironment } = this.#components;
-    return new PodContainer(record, finding, {
-      containers: repository.containers,
-      queries: repository.queries,
-      agent: () => agents.client(record.podName, record.handle),
-      cluster,
-      pods,
-      logs,
-      newId,
-      clock,
-      logger,
-      hijackGraceMs,
-      outputs: saverOf(record, this.#outputs, this.#taskCaches),
-      mounts: (handle, options) => this.#mounts(handle, options),
-      emit: events.emit,
-      tracing,
-      traceEnvironment,
-    });
+  /** @throws ClosedError */
+  #open(): PodWorkerComponents {
+    if (this.#closing !== undefined) throw new ClosedError(`worker ${this.name}`);
+    return this.#components;
   }
 }
 

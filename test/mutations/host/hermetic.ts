@@ -18,7 +18,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a later operator selects no pod',
     file: 'src/hermetic/egress-policy.ts',
-    find: '// A later operator: the policy may select the pod.\n      return true;',
+    find: '// An operator of a later Kubernetes version: the policy may select the pod.\n      return true;',
     replace: 'return false;',
     killedBy: policy,
   },
