@@ -58,9 +58,4 @@ describe('kubernetes-worker finish', function () {
       .catch((error: unknown) => error);
     expect(rejected).to.include({ code: 'KW_ERR_OWNER_FINISHED' });
   });
-
-  it('exits with 1 for a handle without a container', async () => {
-    const { exitCode, stderr } = await finish('none');
-    expect([exitCode, stderr.includes('there is no container none')]).to.deep.equal([1, true]);
-  });
 });

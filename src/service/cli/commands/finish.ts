@@ -6,15 +6,13 @@ import { CliError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
 import { print, printJson } from '../output.ts';
 import { printable } from '../printable.ts';
+import { reapBudgetMs } from '../reap-budget.ts';
 import { configurable, withWorker } from '../worker-command.ts';
 
 interface FinishCommandOptions {
   readonly final?: boolean;
   readonly json?: boolean;
 }
-
-/** How long the pass of the reaper may take, in milliseconds. */
-const reapBudgetMs = 15_000;
 
 /** `finish`: finishes the owner of a container by hand. */
 export const finishCommand: DefineCommand = (context) =>

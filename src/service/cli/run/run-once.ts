@@ -7,6 +7,7 @@ import type { CliContext } from '../cli-context.ts';
 import { download } from '../copy/download.ts';
 import { checkTarget } from '../copy/local-target.ts';
 import { withProgress } from '../copy/progress.ts';
+import { reapBudgetMs } from '../reap-budget.ts';
 import { folderArtifact } from './folder-artifact.ts';
 import { progressText } from './progress-text.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -18,9 +19,6 @@ export interface RunOnceOptions {
   readonly force: boolean;
   readonly isQuiet: boolean;
 }
-
-/** How long the final pass of the reaper may take, in milliseconds. */
-const reapBudgetMs = 15_000;
 
 /**
  * Runs one command in a container of its own, writes its outputs, and deletes the container, whatever
@@ -35,13 +33,13 @@ export async function runOnce(
   await Promise.all(plan.outputs.map(({ target }) => checkTarget(target, options)));
   await using run = await RunOwner.create(worker, serviceClock, context.signal);
   const { owner } = run;
-  // The second signal ends the process at once. What is left then is named.
+  // A second signal ends the process at once. The message then names what is left behind.
   let pod: string | undefined;
-  const name = (): void => {
+  const nameLeftBehind = (): void => {
     const what = pod === undefined ? 'the container' : `pod ${pod}`;
     context.stderr.write(`left behind: ${what} of worker ${worker.name}, owner ${owner.kind}/${owner.key}\n`);
   };
-  process.on('exit', name);
+  process.on('exit', nameLeftBehind);
   try {
     const found = await create(worker, owner, plan, options, context);
     pod = found.container.podName;
@@ -51,7 +49,7 @@ export async function runOnce(
     return exitStatus;
   } finally {
     await finish(worker, owner);
-    process.off('exit', name);
+    process.off('exit', nameLeftBehind);
   }
 }
 
