@@ -15,7 +15,7 @@ export interface AgentConfigMapOptions {
   readonly namespace?: string | undefined;
   /** The architecture of the nodes. Each architecture has its own config map. @defaultValue `amd64` */
   readonly architecture?: Architecture | undefined;
-  /** As `KubernetesWorkerOptions.agentBinary`. @defaultValue the program in the package */
+  /** See `KubernetesWorkerOptions.agentBinary`. @defaultValue the program in the package */
   readonly agentBinary?: KubernetesWorkerOptions['agentBinary'];
 }
 

@@ -27,7 +27,7 @@ export interface ControllersOfWorker {
   readonly logger: Logger;
 }
 
-/** What a worker object does by itself. */
+/** What a worker object does in the background. */
 export class Controllers {
   readonly #options: ControllersOfWorker;
   /** Of this object or of its term as a leader. */

@@ -152,7 +152,7 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   readonly transfers?: TransferOptions | undefined;
   /**
    * The maximum number of processes that the worker follows at once. The output of further
-   * processes waits in their pods; they can be stopped meanwhile.
+   * processes waits in their pods; they can still be stopped.
    *
    * @defaultValue 512
    */
@@ -202,19 +202,20 @@ export interface KubernetesWorkerOptions extends AbortOptions {
    */
   readonly retention?: RetentionOptions | undefined;
   /**
-   * How often the worker runs a pass of the reaper by itself, in milliseconds, as `Worker.reap`
-   * does. A further pass follows soon after `ownerFinished` and `expireArtifact`. If several hosts
-   * open the worker with this option, one pass runs in each period. Failures are logged, and the
-   * next pass continues. `close()` ends the passes.
+   * How often the worker runs a pass of the reaper in the background, in milliseconds, as
+   * `Worker.reap` does. A further pass follows soon after `ownerFinished` and `expireArtifact`. If
+   * several hosts open the worker with this option, one pass runs in each period. Failures are
+   * logged, and the next pass continues. `close()` ends the passes.
    *
    * @defaultValue none: the host calls `Worker.reap`
    */
   readonly reapEveryMs?: number | undefined;
   /**
-   * How often the worker sends a heartbeat by itself, in milliseconds, as `Worker.heartbeat` does.
-   * The first one is sent at once, and after a failure the next one follows sooner. A heartbeat
-   * expires after two periods and 15 seconds; then the worker is `stalled` until the next one. Any
-   * number of hosts may send them. `close()` ends them, and so does the end of the worker's row.
+   * How often the worker sends a heartbeat in the background, in milliseconds, as
+   * `Worker.heartbeat` does. The first one is sent at once, and after a failure the next one
+   * follows sooner. A heartbeat expires after two periods and 15 seconds; then the worker is
+   * `stalled` until the next one. Any number of hosts may send them. `close()` ends them, and so
+   * does the end of the worker's row.
    *
    * @defaultValue none: the host calls `Worker.heartbeat`, or the worker never stalls
    */

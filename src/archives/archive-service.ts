@@ -19,7 +19,7 @@ export interface PodVolume {
 }
 
 export interface SaveOptions extends AbortOptions {
-  /** As `NewArchive.claim`. @defaultValue none */
+  /** See `NewArchive.claim`. @defaultValue none */
   readonly claim?: string | undefined;
   /** Whether the volume keeps the content that it has: the archive gets no reference. @defaultValue false */
   readonly isDetached?: boolean | undefined;
@@ -54,9 +54,9 @@ export interface VolumeToWrite {
 export interface WrittenVolume {
   readonly archive: ArchiveReference;
   readonly entries: number;
-  /** As `GivenArchive.isPlain`. */
+  /** See `GivenArchive.isPlain`. */
   readonly isPlain: boolean;
-  /** As `SavedVolume.isContent`. An archive that is not plain never becomes the content. */
+  /** See `SavedVolume.isContent`. An archive that is not plain never becomes the content. */
   readonly isContent: boolean;
 }
 
@@ -90,6 +90,6 @@ export interface ArchiveService {
   ): Promise<WrittenVolume>;
   /** Unpacks an archive into a place of a pod, and records the use. */
   load(archive: ArchiveReference, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
-  /** As `ArchiveTransfers.open`, and records the use. */
+  /** Does what `ArchiveTransfers.open` does, and records the use. */
   open(archive: ArchiveReference, path: string, options?: AbortOptions): Promise<SentArchive>;
 }

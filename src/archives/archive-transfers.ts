@@ -21,15 +21,15 @@ export interface GivenArchive extends ArchiveContent {
 export interface WriteOptions extends AbortOptions {
   /** The limit for the content of all files, in bytes. @defaultValue no limit */
   readonly expandedLimitBytes?: number | undefined;
-  /** As `ReceiveOptions.isProven`. @defaultValue never */
+  /** See `ReceiveOptions.isProven`. @defaultValue never */
   readonly isProven?: (() => boolean) | undefined;
   /** Called with the number of raw bytes so far. @defaultValue none */
   readonly progress?: ((rawBytes: number) => void) | undefined;
 }
 
 /**
- * Moves archives between their stores, the pods and the host. Nothing here knows the database. Errors
- * are those of the store, of the agent and of `Volume`.
+ * Moves archives between their stores, the pods and the host. Uses no database. Errors are those of
+ * the store, of the agent and of `Volume`.
  */
 export interface ArchiveTransfers {
   /**

@@ -13,7 +13,7 @@ export interface EvictionComponents {
   readonly reapSoon: () => void;
 }
 
-/** The most archives whose rows one statement deletes. */
+/** The maximum number of archives whose rows one statement deletes. */
 const maxRows = 1_000;
 
 /** Frees space in a store that is full. */

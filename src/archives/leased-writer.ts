@@ -33,7 +33,7 @@ export interface LeasedWriterComponents {
 /** What is written, and for which volume. */
 export interface WriteRequest<T extends ArchiveContent> extends AbortOptions {
   readonly store: ArchiveStore;
-  /** As `NewArchive.claim`. */
+  /** See `NewArchive.claim`. */
   readonly claim?: string | undefined;
   /** Writes one attempt. Called again, with another key, after a retryable error. */
   readonly write: (key: string, signal: AbortSignal) => Promise<T>;

@@ -134,7 +134,7 @@ export class AdmissionDeniedError extends ClusterError {
 }
 
 /**
- * Thrown if the object already exists, or has changed meanwhile (409).
+ * Thrown if the object already exists, or was changed by another program (409).
  *
  * @public
  */

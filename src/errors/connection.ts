@@ -128,7 +128,7 @@ export class AgentIncompatibleError extends KubernetesWorkerError {
   constructor(agentProtocol: readonly [number, number], libraryProtocol: readonly [number, number]) {
     super(
       `the agent supports protocol versions ${agentProtocol.join(' to ')}, this library ${libraryProtocol.join(' to ')}: ` +
-        'use a library version that overlaps, or create the container anew',
+        "use a library version that supports one of the agent's protocol versions, or create a new container",
       false,
     );
     this.agentProtocol = agentProtocol;

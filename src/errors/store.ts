@@ -117,7 +117,7 @@ export class VolumeChangedError extends KubernetesWorkerError {
   readonly handle: string;
 
   constructor(handle: string, options?: ErrorOptions) {
-    super(`volume ${handle} was changed by another call meanwhile: repeat the call`, true, options);
+    super(`volume ${handle} was changed by another call: repeat this call`, true, options);
     this.handle = handle;
   }
 }

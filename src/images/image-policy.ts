@@ -14,7 +14,7 @@ import {
 export interface CompiledImagePolicy {
   readonly prefix: string | undefined;
   readonly resourceTypes: ReadonlyMap<string, ImageReference>;
-  /** The most specific rule first. */
+  /** The rules, the most specific one first. */
   readonly rules: readonly CompiledRule[];
   readonly defaultImage: ImageReference | undefined;
 }

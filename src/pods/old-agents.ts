@@ -7,7 +7,7 @@ import type { AgentDelivery } from './agent-delivery.ts';
 export interface OldAgentsComponents {
   readonly cluster: Pick<Cluster, 'listConfigMaps' | 'deleteConfigMap' | 'listPods'>;
   readonly delivery: Pick<AgentDelivery, 'currentNames'>;
-  /** As `AgentDeliveryOptions.configMap`: with `'existing'` none is deleted. */
+  /** See `AgentDeliveryOptions.configMap`: with `'existing'` none is deleted. */
   readonly configMap: 'create' | 'existing' | undefined;
   readonly logger: Logger;
 }

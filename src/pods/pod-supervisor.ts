@@ -223,8 +223,8 @@ export class PodSupervisor {
 
   /**
    * Rejects when the pod has ended, independently of the connections to it. Never resolves. A pod
-   * that is deleted or evicted ends when its main container has terminated or it no longer exists,
-   * at the latest some seconds after its grace period. The signal ends the watch.
+   * that is deleted or evicted has ended when its main container has terminated, when the pod no
+   * longer exists, or a few seconds after its grace period. The signal ends the watch.
    */
   async whenGone(podName: string, { signal }: AbortOptions): Promise<never> {
     throw (await this.#endOf(podName, { signal })) ?? this.#gone(podName);
@@ -252,7 +252,7 @@ export class PodSupervisor {
   }
 
   /**
-   * Returns a signal for work that retries by itself. It aborts with the `PodError` when the pod
+   * Returns a signal for work that retries on its own. It aborts with the `PodError` when the pod
    * has ended, and with the caller's signal. Dispose the guard to stop watching.
    */
   guard(podName: string, { signal }: AbortOptions): PodGuard {

@@ -93,5 +93,5 @@ export class TerminationWatch {
 }
 
 function ignore(): void {
-  // No caller waits for it any more.
+  // No caller waits for it.
 }

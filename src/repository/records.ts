@@ -129,7 +129,7 @@ export interface VolumeRecord {
 export interface ProcessResultRecord {
   /** The exit status, 0 to 255. */
   readonly exitStatus: number;
-  /** The number of the signal that ended the command. `undefined` if it exited by itself. */
+  /** The number of the signal that ended the command. `undefined` if no signal ended it. */
   readonly signal: number | undefined;
   /**
    * The number of processes in the container that the kernel killed for memory during this process;

@@ -92,9 +92,9 @@ export interface ArchiveStore {
    */
   delete(key: string, options?: AbortOptions): Promise<boolean>;
   /**
-   * Lists the archives whose keys begin with the prefix, in any order, also those that are
-   * incomplete. The iterable fails if the list cannot be read to its end. An archive that is written
-   * or deleted meanwhile may be in the list or not.
+   * Lists the archives whose keys begin with the prefix, in any order, incomplete ones included.
+   * The iterable fails if the list cannot be read to its end. The list may lack or contain an
+   * archive that is written or deleted while it is read.
    *
    * @throws StoreUnavailableError, StoreDeniedError
    */

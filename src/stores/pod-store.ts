@@ -74,7 +74,7 @@ export class PodStore implements ContainerVolumeStore, FrameStore {
     await pods.whenAgentAnswers(request, options);
   }
 
-  /** As `PodLauncher.rehearse`, for the pod that `create` creates. */
+  /** Does what `PodLauncher.rehearse` does, for the pod that `create` creates. */
   async rehearse(handle: string, options: AbortOptions = {}): Promise<Date | undefined> {
     return await this.#components.launcher.rehearse(this.#requestFor(handle, this.locate(handle)), options);
   }

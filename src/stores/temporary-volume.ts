@@ -59,7 +59,7 @@ export async function withTemporaryRow(
   }
 }
 
-/** As `withTemporaryRow`, with an empty place in the store. */
+/** Does what `withTemporaryRow` does, with an empty place in the store. */
 export async function withTemporaryVolume(
   components: TemporaryVolumeComponents,
   { teamId, signal }: AbortOptions & { readonly teamId: string | undefined },

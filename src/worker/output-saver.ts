@@ -106,7 +106,7 @@ export class OutputSaver {
   }
 
   /**
-   * Saves again if another process of the container has saved the volume meanwhile.
+   * Saves again if another process of the container saved the volume during the save.
    *
    * @throws VolumeChangedError - others have done so each time
    */

@@ -1,11 +1,13 @@
 /** The magic number of a zstd frame (RFC 8878, section 3.1.1). */
 export const FRAME_MAGIC = 0xfd2f_b528;
-/** The most raw bytes of a frame of an archive. */
+/** The maximum number of raw bytes in a frame of an archive. */
 export const MAX_RAW_BYTES: number = 256 * 1024;
-/** The most stored bytes of a frame of an archive: raw blocks, and room for headers. */
+/**
+ * The maximum number of stored bytes in a frame of an archive: raw blocks, and room for headers.
+ */
 export const MAX_STORED_BYTES: number = MAX_RAW_BYTES + 1024;
 
-/** The most bytes of a block (RFC 8878, section 3.1.1.2.4). */
+/** The maximum number of bytes in a block (RFC 8878, section 3.1.1.2.4). */
 const MAX_BLOCK_BYTES: number = 128 * 1024;
 /** A single segment with a content size of four bytes, without checksum and dictionary. */
 const RAW_DESCRIPTOR = 0xa0;

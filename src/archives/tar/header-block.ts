@@ -10,7 +10,9 @@ export const TYPES: Readonly<Record<TarKind, string>> = { file: '0', link: '1', 
 export const CLOSING_BLOCKS: Buffer = Buffer.alloc(2 * BLOCK_BYTES);
 /** The largest number of 11 octal digits. */
 export const OCTAL_MAX = 0o77777777777;
-/** The most bytes of a name or a link in a header block, and of the prefix of a name. */
+/**
+ * The maximum length of a name or a link in a header block, and of the prefix of a name, in bytes.
+ */
 const [FIELD_BYTES, PREFIX_BYTES] = [100, 155];
 
 /** The fields of a header block. Names are bytes, as latin1 text. */

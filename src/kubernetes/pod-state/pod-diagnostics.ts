@@ -49,14 +49,14 @@ function headOf({ namespace, podName, pod, absence }: PodFindings): string {
 
 function podLines(pod: Pod, show: ShowText): string[] {
   const { nodeName, phase, reason, message, deletedAt, conditions, containers } = describePod(pod, undefined);
-  const told = conditions.filter((each) => each.status === 'False' || (each.reason ?? '') !== '');
+  const shown = conditions.filter((each) => each.status === 'False' || (each.reason ?? '') !== '');
   return [
     `node: ${nodeName ?? 'not assigned'}`,
     `phase: ${phase}`,
     ...(deletedAt === undefined ? [] : [`deletion: requested, to end by ${deletedAt.toISOString()}`]),
     ...lineOf('reason: ', reason, undefined, show),
     ...lineOf('message: ', undefined, message, show),
-    ...told.map((each) => because(`condition ${each.type}: ${each.status}`, each, show)),
+    ...shown.map((each) => because(`condition ${each.type}: ${each.status}`, each, show)),
     ...containers.flatMap((container) => containerLines(container, show)),
   ];
 }

@@ -40,7 +40,7 @@ export class InterruptedError extends CliError {
   }
 }
 
-/** The reason of the signal of a command whose stdout has no reader any more. */
+/** The reason with which a command's signal aborts when the reader of its stdout has closed it. */
 export class StdoutClosedError extends CliError {
   override readonly isSilent = true;
 

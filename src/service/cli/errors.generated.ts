@@ -216,7 +216,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_CONFLICT',
     className: 'ConflictError',
-    when: 'The object already exists, or has changed meanwhile (409).',
+    when: 'The object already exists, or was changed by another program (409).',
     retryable: 'no',
     fields: [],
   },
@@ -391,7 +391,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_CREATION_LAPSED',
     className: 'CreationLapsedError',
-    when: 'The host was suspended for more than twice as long as the lease of a creation lasts, and the container that it was creating was deleted meanwhile: by the reaper, or because its owner has finished. No command has run in it. Another call creates another container: make it if the owner still wants one.',
+    when: 'The host was suspended for more than twice as long as the lease of a creation lasts, and the container that it was creating was deleted in that time: by the reaper, or because its owner has finished. No command has run in it. Another call creates another container: make it if the owner still wants one.',
     retryable: 'yes',
     fields: ['handle', 'workerName'],
   },

@@ -23,7 +23,7 @@ export interface WorkerExtras
   > {
   /** Used instead of the database of the configuration. */
   readonly database?: Database | undefined;
-  /** Whether the worker sends heartbeats and reaps by itself. @defaultValue false */
+  /** Whether the worker sends heartbeats and reaps periodically. @defaultValue false */
   readonly loops?: boolean | undefined;
   /** Receives each secret that is read, so that a log can leave it out. */
   readonly onSecret?: ((secret: string) => void) | undefined;

@@ -2,7 +2,7 @@ import type { Clock, Logger, Worker } from '../../index.ts';
 import type { EventLoopLag } from './event-loop-lag.ts';
 import type { CheckTerms, ServiceState } from './service-state.ts';
 
-/** The time from the end of the checks to the begin of the next ones. */
+/** The time from the end of the checks to the start of the next ones, in milliseconds. */
 const everyMs = 5_000;
 /** The same time while a check fails, so that a recovery is noticed soon. */
 const retryMs = 1_000;

@@ -105,7 +105,7 @@ async function openWorker(
   logger: ServiceLogger,
   signal: AbortSignal,
 ): Promise<KubernetesWorker> {
-  // The files with secrets are read again at each try: they may be replaced meanwhile.
+  // The files with secrets are read again at each try, because they may have been replaced.
   const open = async (opening: AbortSignal): Promise<KubernetesWorker> => {
     const onSecret = (secret: string): void => logger.hide(secret);
     const options = await workerOptionsOf(config, { loops: true, logger, signal: opening, onSecret });

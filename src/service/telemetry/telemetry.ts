@@ -15,9 +15,9 @@ import type { TelemetryConfig } from './telemetry-config.ts';
 export interface Telemetry extends AsyncDisposable {
   /** Resolves with all metrics in Prometheus' text format, version 0.0.4. */
   metricsText(): Promise<string>;
-  /** Sends what waits for its export. Resolves after `limitMs` at the latest, and never rejects. */
+  /** Exports what is still pending. Resolves within `limitMs`, and never rejects. */
   flush(limitMs?: number): Promise<void>;
-  /** Flushes, and releases everything. Resolves after `limitMs` at the latest, and never rejects. */
+  /** Flushes, and releases everything. Resolves within `limitMs`, and never rejects. */
   close(limitMs?: number): Promise<void>;
 }
 

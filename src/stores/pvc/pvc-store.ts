@@ -160,8 +160,8 @@ export class PvcStore implements ArchiveStore {
   }
 
   /**
-   * Runs work with the archives of the store pod. Runs it once more if the pod has ended, of which an
-   * agent that still answers shows nothing.
+   * Runs work with the archives of the store pod. Runs it once more if it failed and the pod has
+   * ended: an agent may still answer in a pod that is ending.
    */
   async #attempt<T>(
     { key, right, signal, mayRepeat = () => true }: Use,

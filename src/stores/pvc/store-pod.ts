@@ -183,7 +183,7 @@ export class StorePod<Archives> {
   }
 }
 
-/** Whether the pod is of no use any more. Its name must become free for another one. */
+/** Whether the pod is no longer of use. Its name must become free for another one. */
 export function hasEnded(error: unknown): boolean {
   return (
     error instanceof PodDeletedError ||

@@ -29,7 +29,7 @@ export interface UploadCalls {
     parts: readonly UploadedPart[],
     options?: AbortOptions,
   ): Promise<void>;
-  /** Resolves if the upload does not exist any more. */
+  /** Also resolves if the upload no longer exists. */
   abortMultipartUpload(key: string, uploadId: string, options?: AbortOptions): Promise<void>;
 }
 

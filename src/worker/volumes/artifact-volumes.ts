@@ -74,9 +74,10 @@ export class ArtifactVolumes {
   }
 
   /**
-   * Creates a volume with the content of an artifact. Within one archive store it is a row that refers
-   * to the archive. Otherwise the volume has a short time to live until the content is complete.
-   * `held`: the handles of stored volumes that the reaper has to leave alone meanwhile.
+   * Creates a volume with the content of an artifact. Within one archive store it is a row that
+   * refers to the archive. Otherwise the volume has a short time to live until the content is
+   * complete. `held`: the handles of stored volumes that the reaper must not delete during the
+   * call.
    */
   async copy(
     artifact: Artifact,

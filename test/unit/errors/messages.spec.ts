@@ -9,7 +9,7 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'cannot create pods in namespace ci: admission denied: pods "kw-1" is forbidden: violates PodSecurity "restricted:latest"; change the container\'s specification, the option "pods" or the policy',
   ],
   KW_ERR_AGENT_INCOMPATIBLE: [
-    'the agent supports protocol versions 1 to 1, this library 2 to 3: use a library version that overlaps, or create the container anew',
+    "the agent supports protocol versions 1 to 1, this library 2 to 3: use a library version that supports one of the agent's protocol versions, or create a new container",
   ],
   KW_ERR_AGENT_NOT_INSTALLED: [
     'cannot get configmaps in namespace ci: config map kubernetes-worker-agent-amd64-0123456789ab, which contains the agent, does not exist: create what agentConfigMap() returns, with kubectl apply --server-side -f - (see docs/rbac.md)',
@@ -146,7 +146,7 @@ const messages: { readonly [Code in ErrorCode]: readonly string[] } = {
     'the server accepts none of the exec protocols SPDY/3.1, v4.channel.k8s.io: HTTP 400',
   ],
   KW_ERR_USER_NOT_FOUND: ['process task in container c-1: user or group of "ci:staff" not found in the container'],
-  KW_ERR_VOLUME_CHANGED: ['volume v-1 was changed by another call meanwhile: repeat the call'],
+  KW_ERR_VOLUME_CHANGED: ['volume v-1 was changed by another call: repeat this call'],
   KW_ERR_VOLUME_DAMAGED: ['volume v-1: the content is damaged: its commit could not be completed'],
   KW_ERR_VOLUME_DISAPPEARED: ['volume v-1 of worker ci disappeared: its pod or its row no longer exists'],
   KW_ERR_VOLUME_IO: ['download from volume v-1 in pod kw-1: file system error: read: EIO'],

@@ -4,7 +4,7 @@ import { checkStorable, checkText } from '../../field-checks.ts';
 import type { ArchiveContent, RawContent } from '../../records.ts';
 import { checkCount, checkDuration } from '../input.ts';
 
-/** The most IDs or handles that one call names. */
+/** The maximum number of IDs or handles in one call. */
 const maxNames = 1_000;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const sha256 = /^[0-9a-f]{64}$/;

@@ -10,8 +10,8 @@ export interface AttachedOptions {
 }
 
 /**
- * Runs a command whose streams are those of this process, to its end. If both ends have a terminal, this
- * one is in raw mode meanwhile, and the command's has its size.
+ * Runs a command whose streams are those of this process, to its end. If both ends have a terminal,
+ * this one is in raw mode meanwhile, and the command's has its size.
  *
  * The signal, and a hang-up of the terminal, stop the command: TERM, then KILL. Then it rejects with the
  * signal's reason.

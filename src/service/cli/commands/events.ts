@@ -18,8 +18,8 @@ interface EventsOptions {
 }
 
 /**
- * `events`: changes of the containers, whichever host has made them. The events of a worker object stay
- * in its process, so the command compares lists of the database.
+ * `events`: changes of the containers, made by any host. The events of a worker object stay in its
+ * process, so the command compares lists of the database.
  */
 export const eventsCommand: DefineCommand = (context) =>
   configurable(

@@ -8,7 +8,7 @@ export interface Progress {
   restart(): void;
 }
 
-/** Between two pictures of the bar, and between two plain lines, in milliseconds. */
+/** The time between two redraws of the bar, and between two plain lines, in milliseconds. */
 const [barMs, lineMs] = [150, 5_000];
 const clearLine = '\r\x1b[K';
 
@@ -35,7 +35,7 @@ export async function withProgress<T>(
     const state = rate.sample();
     // The last column stays empty: some terminals wrap the line there.
     const text = isTerminal ? `${clearLine}${barLine(state, (output.columns ?? 80) - 1)}` : `${plainLine(state)}\n`;
-    // A slow terminal misses pictures.
+    // A slow terminal skips redraws.
     if (!output.writableNeedDrain) output.write(text);
   };
   rate.sample();

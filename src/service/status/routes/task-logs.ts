@@ -71,7 +71,7 @@ function logQueryOf(query: URLSearchParams): LogQuery {
 /**
  * Returns the present ends of the streams.
  *
- * @throws HttpError - the process is unknown, or its output does not exist any more
+ * @throws HttpError - the process is unknown, or its output no longer exists
  */
 async function endOf(container: Container, processId: string, signal: AbortSignal): Promise<ProcessPosition> {
   const process = await container.findProcess(processId, { signal });
