@@ -10,8 +10,7 @@ import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-clust
 import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
-describe('the bytes of an exec', function () {
-  this.timeout(30_000);
+describe('the bytes of an exec', () => {
   let tripwire: Tripwire;
   let rig: TransferRig;
   const noise = randomBytes(3 * maxStdinBytes + 10);

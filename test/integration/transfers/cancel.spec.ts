@@ -17,8 +17,7 @@ const MiB = 1024 * 1024;
 /** Refuses an exec, with a retry only after a minute. */
 const busy: ExecPlan = { refuse: { status: 429, headers: { 'Retry-After': '60' } } };
 
-describe('a transfer that is aborted', function () {
-  this.timeout(20_000);
+describe('a transfer that is aborted', () => {
   const reason = new Error('no longer needed');
   let tripwire: Tripwire;
   let rig: TransferRig;

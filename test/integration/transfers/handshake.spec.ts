@@ -23,8 +23,7 @@ function refused(code: number, reason: string, message: string, headers: Record<
   return { refuse: { status: code, body: JSON.stringify(failure(code, reason, message)), headers } };
 }
 
-describe('a transfer with a refused exec', function () {
-  this.timeout(20_000);
+describe('a transfer with a refused exec', () => {
   let tripwire: Tripwire;
   let rig: TransferRig;
   let archive: Buffer;

@@ -4,7 +4,6 @@ import { buffer } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 import { type ExecProtocol, execProtocols } from '../../../src/exec/protocol-order.ts';
-import { until } from '../../support/agent/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
 import {
   close,
@@ -28,8 +27,7 @@ function exited(code: string): string {
   return JSON.stringify({ status: 'Failure', reason: 'NonZeroExitCode', message: `exit status ${code}`, details });
 }
 
-describe('the outcome of a transfer', function () {
-  this.timeout(20_000);
+describe('the outcome of a transfer', () => {
   let tripwire: Tripwire;
   let rig: TransferRig;
   let archive: Buffer;
@@ -124,15 +122,12 @@ describe('the outcome of a transfer', function () {
     });
 
     it('its end after all bytes were received and before they were read, loses no byte', async () => {
+      const isSent = Promise.withResolvers<void>();
+      rig.api.plan({ fromPod: { afterFrame: ['RESULT', () => isSent.resolve()] } });
       const { readable } = await rig.client().send({ volume: 'down' });
       const exec = await rig.api.exec(0);
       // The result follows the last bytes.
-      let seen = 0;
-      await until('all bytes and the result were sent', () => {
-        const before = seen;
-        seen = exec.bytesFromPod;
-        return seen > 900_000 && seen === before;
-      });
+      await isSent.promise;
       expect(readable.readableEnded).to.equal(false);
       exec.kill();
       await exec.over;
@@ -188,14 +183,18 @@ describe('the outcome of a transfer', function () {
 
         rig.api.plan({ fromPod: plan });
         const downloader = rig.client({ retryBackoff, retryBudgetMs: 50 });
-        const { readable, completed } = await downloader.send({ volume: 'down' });
-        let isEnded = false;
-        readable.on('end', () => (isEnded = true));
-        const down = await rejection(buffer(readable));
+        const down = await rejection(
+          (async () => {
+            // A reset may overtake any bytes: then the download does not even begin.
+            const { readable, completed } = await downloader.send({ volume: 'down' });
+            const error = await rejection(buffer(readable));
+            expect(readable.readableEnded).to.equal(false);
+            expect(await rejection(completed)).to.equal(error);
+            throw error;
+          })(),
+        );
         expect(down).to.include({ code: 'KW_ERR_OPERATION_LOST', handle: 'down', podName: 'pod', direction: 'out' });
         downloader.close();
-        expect(await rejection(completed)).to.equal(down);
-        expect(isEnded).to.equal(false);
       });
     }
   });
@@ -220,19 +219,19 @@ describe('the outcome of a transfer', function () {
     ];
 
     for (const [name, plan, code] of damages) {
+      // Some damages show only by silence. The others are found in time, however slow the machine is.
+      const options = { retryBackoff, ...(code === undefined ? { stallMs: 400 } : {}) };
+
       it(`is an error for ${name}, without a commit or an end`, async () => {
         await rig.put('damaged', { before: 'kept' });
         rig.api.plan({ toPod: plan });
-        const up = await rejection(
-          rig.client({ retryBackoff, stallMs: 400 }).receive({ volume: 'damaged' }, Readable.from([archive])),
-        );
+        const up = await rejection(rig.client(options).receive({ volume: 'damaged' }, Readable.from([archive])));
         expect(up.code).to.be.oneOf(code === undefined ? typed : [code]);
         expect(await rig.contents('damaged')).to.deep.equal({ before: 'kept' });
 
         rig.api.plan({ fromPod: plan });
         const down = await rejection(
-          (async () =>
-            await buffer((await rig.client({ retryBackoff, stallMs: 400 }).send({ volume: 'down' })).readable))(),
+          (async () => await buffer((await rig.client(options).send({ volume: 'down' })).readable))(),
         );
         expect(down.code).to.be.oneOf(code === undefined ? typed : [code]);
       });

@@ -10,8 +10,7 @@ import { TransferRig } from '../../support/rig/transfer-rig.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
-describe('the path of a transfer in its volume', function () {
-  this.timeout(20_000);
+describe('the path of a transfer in its volume', () => {
   let tripwire: Tripwire;
   let rig: TransferRig;
 

@@ -24,8 +24,7 @@ import type { RigExec } from '../../support/rig/rig-exec.ts';
 import { blackHole, TcpProxy, wireFin, wireReset } from '../../support/rig/tcp-proxy.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
-describe('the fault rig', function () {
-  this.timeout(20_000);
+describe('the fault rig', () => {
   let tripwire: Tripwire;
   let folder: string;
   let rig: ExecRig;
