@@ -33,8 +33,8 @@ export interface HermeticGround {
   readonly policies: readonly NetworkPolicy[];
 }
 
-/** The wait between probes of a pod whose network is not yet in the expected state. */
-const retryMs = 500;
+/** The wait between probes of a pod whose network is not yet as it has to be. */
+export const probeRetryMs = 500;
 
 /**
  * Proves for each hermetic pod that it cannot send. The policy alone proves nothing, because a
@@ -143,7 +143,7 @@ export class HermeticGuard {
       const result = await pods.persist(podName, () => reach(podName, target, { signal }), { signal });
       const passedMs = clock.now() - startedAt;
       if (result.outcome === wanted || passedMs >= enforcementMs) return { ...result, passedMs };
-      await clock.sleep(retryMs, { signal });
+      await clock.sleep(probeRetryMs, { signal });
     }
   }
 

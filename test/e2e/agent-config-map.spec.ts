@@ -24,8 +24,7 @@ function documentedCommands(namespace: string, start: 'agent=' | 'node '): strin
     .replace("'kubernetes-worker'", `'${root}src/index.ts'`);
 }
 
-describe("the agent's config map that an operator creates", function () {
-  this.timeout(60_000);
+describe("the agent's config map that an operator creates", () => {
   let real: RealCluster | undefined;
 
   before(async function () {

@@ -17,8 +17,7 @@ import { workerSetup } from '../support/worker-setup.ts';
 
 const allRules = rulesOf(requiredPermissions);
 
-describe('KubernetesWorker.check() on a real cluster', function () {
-  this.timeout(120_000);
+describe('KubernetesWorker.check() on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let api: CoreV1Api;

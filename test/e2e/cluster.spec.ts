@@ -23,8 +23,7 @@ const marks = { installationId: 'e2e', workerName: 'worker #1' };
 const configMapName = 'fake-agent';
 const fakeAgent = '#!/bin/sh\ntrap "exit 0" TERM\nsleep 86400 &\nwait\n';
 
-describe('a real cluster', function () {
-  this.timeout(60_000);
+describe('a real cluster', () => {
   let real: RealCluster;
   let watch: PodWatch;
 

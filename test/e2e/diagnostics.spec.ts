@@ -12,8 +12,7 @@ import { workerSetup } from '../support/worker-setup.ts';
 
 const merge = setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch);
 
-describe('the diagnostics of a pod on a real cluster', function () {
-  this.timeout(120_000);
+describe('the diagnostics of a pod on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: Awaited<ReturnType<typeof newPGlite>>;
   let setup: ReturnType<typeof workerSetup>;

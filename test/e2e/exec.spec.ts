@@ -19,8 +19,7 @@ interface Ran {
   readonly connection: ExecConnection;
 }
 
-describe('an exec on a real cluster', function () {
-  this.timeout(60_000);
+describe('an exec on a real cluster', () => {
   let real: RealCluster;
 
   before(async function () {

@@ -15,8 +15,7 @@ import { rejection } from '../support/rejection.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
 // `classification.spec.ts`, `pod-ends.spec.ts` and `memory.spec.ts` provoke the other failures.
-describe('failures of pods on a real cluster', function () {
-  this.timeout(120_000);
+describe('failures of pods on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let setup: ReturnType<typeof workerSetup>;

@@ -21,8 +21,7 @@ import { rulesOf, serviceAccount } from '../support/service-account.ts';
 import { readTarText, tarOf } from '../support/tar.ts';
 import { reportedInTime } from '../support/worker-setup.ts';
 
-describe('A hermetic container on a real cluster', function () {
-  this.timeout(120_000);
+describe('A hermetic container on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let network: NetworkingV1Api;

@@ -14,8 +14,7 @@ const open = 'registry.local:5000';
 const closed = 'registry.local:5001';
 const secretName = 'pull';
 
-describe('the check of images in a real registry', function () {
-  this.timeout(120_000);
+describe('the check of images in a real registry', () => {
   let real: RealCluster | undefined;
   let registry: KubeRegistry;
   let database: PGlite | undefined;

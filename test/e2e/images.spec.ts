@@ -11,8 +11,7 @@ import { rejection } from '../support/rejection.ts';
 import { readTarText, tarOf } from '../support/tar.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
-describe('images and namespaces of a real cluster', function () {
-  this.timeout(120_000);
+describe('images and namespaces of a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite;
 

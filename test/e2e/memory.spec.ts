@@ -13,8 +13,7 @@ const limitBytes = 48 * 1024 * 1024;
 /** Uses memory until it is killed. `tail` buffers a line without an end. */
 const hog = 'tail /dev/zero';
 
-describe('memory that runs out on a real cluster', function () {
-  this.timeout(120_000);
+describe('memory that runs out on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let setup: ReturnType<typeof workerSetup>;

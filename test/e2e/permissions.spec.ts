@@ -14,8 +14,7 @@ import { readTarText } from '../support/tar.ts';
 const name = 'worker';
 const rules = rulesOf(requiredPermissions);
 
-describe('A worker with exactly the permissions of docs/rbac.md', function () {
-  this.timeout(120_000);
+describe('A worker with exactly the permissions of docs/rbac.md', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
 

@@ -11,8 +11,7 @@ import { workerSetup } from '../support/worker-setup.ts';
 
 const value = 'hunter2-$(HOME)-$$';
 
-describe('the pod of a specification on a real cluster', function () {
-  this.timeout(120_000);
+describe('the pod of a specification on a real cluster', () => {
   let real: RealCluster;
   let api: CoreV1Api;
   let worker: KubernetesWorker;

@@ -38,8 +38,7 @@ class Recorder {
   }
 }
 
-describe('the progress of a step on a real cluster', function () {
-  this.timeout(120_000);
+describe('the progress of a step on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let api: CoreV1Api;

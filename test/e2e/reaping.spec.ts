@@ -7,8 +7,7 @@ import { newPGlite } from '../support/database/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
-describe('the reaper on a real cluster', function () {
-  this.timeout(120_000);
+describe('the reaper on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
 

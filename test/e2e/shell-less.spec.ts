@@ -12,8 +12,7 @@ import { rejection } from '../support/rejection.ts';
 import { readTar, tarOf } from '../support/tar.ts';
 import { workerSetup } from '../support/worker-setup.ts';
 
-describe('an image without a shell on a real cluster', function () {
-  this.timeout(120_000);
+describe('an image without a shell on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let worker: Worker;

@@ -11,8 +11,7 @@ import { type RealCluster, realCluster, shellImage } from '../support/real-clust
 import { rejection } from '../support/rejection.ts';
 import { TcpProxy } from '../support/rig/tcp-proxy.ts';
 
-describe('the states of a worker on a real cluster', function () {
-  this.timeout(120_000);
+describe('the states of a worker on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let proxy: TcpProxy | undefined;

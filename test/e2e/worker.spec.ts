@@ -7,8 +7,7 @@ import { missingImage, nonRootImage, type RealCluster, realCluster, shellImage }
 import { workerSetup } from '../support/worker-setup.ts';
 
 for (const image of [shellImage, nonRootImage]) {
-  describe(`KubernetesWorker on a real cluster and PostgreSQL, with ${image}`, function () {
-    this.timeout(120_000);
+  describe(`KubernetesWorker on a real cluster and PostgreSQL, with ${image}`, () => {
     let real: RealCluster | undefined;
     let pool: pg.Pool | undefined;
     let setup: WorkerSetup;

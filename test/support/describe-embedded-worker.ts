@@ -10,8 +10,7 @@ export function describeEmbeddedWorker(
   isolation: 'namespaces' | 'mapped',
   suites: readonly ((setup: () => WorkerSetup) => void)[],
 ): void {
-  describe(`KubernetesWorker on the embedded cluster (${isolation}) and PGlite`, function () {
-    this.timeout(30_000);
+  describe(`KubernetesWorker on the embedded cluster (${isolation}) and PGlite`, () => {
     let cluster: EmbeddedCluster;
     let database: PGlite;
     let setup: WorkerSetup;

@@ -11,8 +11,7 @@ import { rejection } from '../../support/rejection.ts';
 const customGroups = ['monitoring.coreos.com', 'argoproj.io'];
 const isCustom = ({ apiVersion }: RenderedObject): boolean => customGroups.includes(apiVersion.split('/')[0]!);
 
-describe('The objects of the chart', function () {
-  this.timeout(120_000);
+describe('The objects of the chart', () => {
   let release: Release;
 
   const objectsOf = async (profile: string, values = {}): Promise<readonly RenderedObject[]> =>

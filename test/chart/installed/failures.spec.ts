@@ -6,9 +6,7 @@ import { get } from '../../support/chart/probe.ts';
 import { Release } from '../../support/chart/release.ts';
 import { rejection } from '../../support/rejection.ts';
 
-describe('An installation of the chart that cannot succeed', function () {
-  this.timeout(120_000);
-
+describe('An installation of the chart that cannot succeed', () => {
   it('ends in the time that Helm is given, and the pod says that the database does not answer', async function () {
     await using release = await Release.prepare(this, 'nodb');
     const { address } = release.site.databaseServer;
@@ -31,9 +29,7 @@ describe('An installation of the chart that cannot succeed', function () {
   });
 });
 
-describe('An upgrade of the chart that cannot succeed', function () {
-  this.timeout(120_000);
-
+describe('An upgrade of the chart that cannot succeed', () => {
   it('leaves the old replica serving, an event names the missing Secret, and a rollback ends it', async function () {
     await using release = await Release.prepare(this, 'nosecret');
     const { namespace, core, kubeConfig } = release;

@@ -16,9 +16,7 @@ function appendix(): readonly (readonly Record<string, unknown>[])[] {
   );
 }
 
-describe('The appendix about GKE of docs/deploy.md', function () {
-  this.timeout(60_000);
-
+describe('The appendix about GKE of docs/deploy.md', () => {
   it('has values that the chart accepts: the annotations of Workload Identity, the claim and that of the driver', async () => {
     const [, [values]] = appendix() as [unknown, [Values]];
     const objects = await render({ profile: 'minimal', values, release: 'kubernetes-worker' });

@@ -37,9 +37,7 @@ const mayBeEmpty = [
 /** The series of steps that have ended. */
 const endedSteps = 'kubernetes_worker_operation_results_total{operation="process.run",outcome="OK"}';
 
-describe('the alerts of the chart, with promtool', function () {
-  this.timeout(120_000);
-
+describe('the alerts of the chart, with promtool', () => {
   it('pass `check rules` with all lints', async () => {
     const { exitCode, output } = await promtool(['check', 'rules', '--lint=all', '--lint-fatal', alertsFile]);
     expect(exitCode, output).to.equal(0);
@@ -64,9 +62,7 @@ describe('the alerts of the chart, with promtool', function () {
   });
 });
 
-describe('the panels of the chart, with promtool', function () {
-  this.timeout(60_000);
-
+describe('the panels of the chart, with promtool', () => {
   it('have expressions that promtool accepts', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'kw-panels-'));
     const file = join(folder, 'panels.yml');

@@ -10,8 +10,7 @@ const suites = readdirSync(join(chartFolder, 'tests')).filter((file) => file.end
 
 describe('the tests of the templates, by helm-unittest', () => {
   for (const suite of suites)
-    it(`pass: ${suite}`, async function () {
-      this.timeout(60_000);
+    it(`pass: ${suite}`, async () => {
       const { status, stdout } = await unittest(`tests/${suite}`);
       const [, passed = ''] = /^Tests: +(\d+) passed, \d+ total$/m.exec(stdout) ?? [];
       expect(status, stdout).to.equal(0);

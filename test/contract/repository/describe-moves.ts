@@ -142,7 +142,7 @@ export function describeMoves(world: RepositoryUnderTest): void {
         }),
         { numRuns: 40 },
       );
-    }).timeout(120_000);
+    });
   });
 }
 

@@ -28,8 +28,7 @@ import { RepositoryUnderTest, type TestDatabase } from './repository-under-test.
 
 /** Describes the contract of any `Repository`, on the database that `start` returns. */
 export function describeRepository(name: string, start: () => Promise<TestDatabase>): void {
-  describe(`Repository on ${name}`, function () {
-    this.timeout(30_000);
+  describe(`Repository on ${name}`, () => {
     const world = RepositoryUnderTest.use(start);
     describeFindOrInsert(world);
     describeContainers(world);

@@ -42,8 +42,7 @@ export class RepositoryUnderTest {
   /** Registers its hooks in the calling suite. */
   static use(start: () => Promise<TestDatabase>): RepositoryUnderTest {
     const world = new RepositoryUnderTest();
-    before(async function () {
-      this.timeout(120_000);
+    before(async () => {
       world.#database = await start();
     });
     beforeEach(async function () {

@@ -18,8 +18,7 @@ import { Collector, makeContainer, newOwner, sh, type WorkerSetup, withoutTimes 
  * Specifies `findOrCreateContainer`, the look-ups and the release of containers, for any cluster.
  */
 export function describeContainers(setup: () => WorkerSetup): void {
-  describe('a container', function () {
-    this.timeout(90_000);
+  describe('a container', () => {
     let worker: Worker;
     let image: string;
 

@@ -7,8 +7,7 @@ import { Collector, makeContainer, sh, type WorkerSetup, withoutTimes } from './
 
 /** Specifies hijacks of a container that is in use, for any cluster. */
 export function describeHijacks(setup: () => WorkerSetup): void {
-  describe('a hijack', function () {
-    this.timeout(60_000);
+  describe('a hijack', () => {
     let worker: Worker;
     let other: Worker;
 

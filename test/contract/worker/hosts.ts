@@ -8,8 +8,7 @@ import { makeContainer, newOwner, sh, type WorkerSetup } from './setup.ts';
 
 /** Specifies what a host uses that lives for one step, for any cluster. */
 export function describeShortLivedHosts(setup: () => WorkerSetup): void {
-  describe('a container whose pod has a chosen name', function () {
-    this.timeout(90_000);
+  describe('a container whose pod has a chosen name', () => {
     let worker: Worker;
     let image: string;
 

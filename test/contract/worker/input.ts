@@ -17,8 +17,7 @@ function untyped(value: unknown): never {
  * field, without its value, and has no effect.
  */
 export function describeInput(setup: () => WorkerSetup): void {
-  describe('input from plain JavaScript', function () {
-    this.timeout(90_000);
+  describe('input from plain JavaScript', () => {
     let worker: Worker;
     let container: Container;
     let volume: Volume;

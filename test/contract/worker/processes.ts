@@ -10,8 +10,7 @@ import { Collector, makeContainer, run, sh, type WorkerSetup } from './setup.ts'
 
 /** Specifies `Container.run`, `attach` and `Process`, for any cluster. */
 export function describeProcesses(setup: () => WorkerSetup): void {
-  describe('a process', function () {
-    this.timeout(60_000);
+  describe('a process', () => {
     let worker: Worker;
     let container: Container;
     let finish: () => Promise<void>;

@@ -16,8 +16,7 @@ import { Collector, makeContainer, newOwner, sh, type WorkerSetup, withoutTimes 
 
 /** Specifies what a host asks about containers and their processes, for any cluster. */
 export function describeQueries(setup: () => WorkerSetup): void {
-  describe('a container that another host has created', function () {
-    this.timeout(60_000);
+  describe('a container that another host has created', () => {
     let worker: Worker;
     let restarted: Worker;
     let container: Container;

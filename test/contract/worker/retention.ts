@@ -10,8 +10,7 @@ import { makeContainer, sh, type WorkerSetup } from './setup.ts';
 
 /** Specifies what a worker retains, and for how long, for any cluster. */
 export function describeRetention(setup: () => WorkerSetup): void {
-  describe('retention', function () {
-    this.timeout(60_000);
+  describe('retention', () => {
     /** Two hosts: one reads, the other one finishes owners and reaps. */
     let worker: Worker;
     let other: Worker;

@@ -9,8 +9,7 @@ const value = 'hunter2-$(HOME)-$$';
 
 /** Specifies the secrets of containers, for any cluster. */
 export function describeSecrets(setup: () => WorkerSetup): void {
-  describe('a container with secrets', function () {
-    this.timeout(60_000);
+  describe('a container with secrets', () => {
     let worker: Worker;
 
     before(async () => {

@@ -8,8 +8,7 @@ import { Collector, makeContainer, type WorkerSetup, withoutTimes } from './setu
 
 /** Specifies processes with sidecars, for any cluster. */
 export function describeSidecars(setup: () => WorkerSetup): void {
-  describe('a sidecar', function () {
-    this.timeout(60_000);
+  describe('a sidecar', () => {
     let worker: Worker;
 
     before(async () => {

@@ -7,8 +7,7 @@ import { Collector, makeContainer, sh, type WorkerSetup, withoutTimes } from './
 
 /** Specifies processes with a terminal, for any cluster. */
 export function describeTerminals(setup: () => WorkerSetup): void {
-  describe('a terminal', function () {
-    this.timeout(60_000);
+  describe('a terminal', () => {
     let worker: Worker;
     let container: Container;
     let finish: () => Promise<void>;

@@ -12,8 +12,7 @@ import { makeContainer, sh, type WorkerSetup } from './setup.ts';
 
 /** Specifies `Volume`, for any cluster. */
 export function describeVolumes(setup: () => WorkerSetup): void {
-  describe('a volume', function () {
-    this.timeout(60_000);
+  describe('a volume', () => {
     let worker: Worker;
     let volume: Volume;
 

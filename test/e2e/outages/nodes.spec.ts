@@ -13,8 +13,7 @@ import { missingImage, type RealCluster, realCluster, shellImage } from '../../s
 import { rejection } from '../../support/rejection.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
 
-describe('the nodes and the API server of a real cluster', function () {
-  this.timeout(120_000);
+describe('the nodes and the API server of a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let api: CoreV1Api;

@@ -3,8 +3,7 @@ import { type RealCluster, realCluster, shellImage } from '../../support/real-cl
 import { CommandRig } from '../../support/service/command-rig.ts';
 import { type PackedBin, packedBin } from '../../support/service/packed-bin.ts';
 
-describe('the packed program on a real cluster', function () {
-  this.timeout(120_000);
+describe('the packed program on a real cluster', () => {
   let real: RealCluster;
   let bin: PackedBin;
   let rig: CommandRig;

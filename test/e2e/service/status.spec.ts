@@ -14,8 +14,7 @@ import { OpenApi } from '../../support/service/openapi.ts';
 import { rulesOf, serviceAccount } from '../../support/service-account.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('The status server of a worker on a real cluster', function () {
-  this.timeout(120_000);
+describe('The status server of a worker on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let worker: KubernetesWorker | undefined;

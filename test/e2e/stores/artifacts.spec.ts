@@ -42,8 +42,7 @@ interface StoreUnderTest {
   remove(): Promise<void>;
 }
 
-describe('artifacts in stores on a real cluster', function () {
-  this.timeout(120_000);
+describe('artifacts in stores on a real cluster', () => {
   let real: RealCluster;
   let database: PGlite;
   let nodes: readonly string[];

@@ -16,8 +16,7 @@ import { PvcWorker } from '../../support/stores/pvc-worker.ts';
 
 const MiB = 1_048_576;
 
-describe('PvcStore on a real cluster', function () {
-  this.timeout(120_000);
+describe('PvcStore on a real cluster', () => {
   let real: RealCluster | undefined;
   let api: CoreV1Api;
   let claims: ClaimFixture;
@@ -102,14 +101,14 @@ describe('PvcStore on a real cluster', function () {
     const error = await rejection(open('nowhere').probe());
     expect(error).to.include({ code: 'KW_ERR_STORE_NOT_CONFIGURED', store: 'pvc' });
     expect(String(error)).to.include(`${real!.namespace}/nowhere`);
-  }).timeout(20_000);
+  });
 
   it('rejects with StoreUnavailableError, and names the claim, if no volume can be bound to it', async () => {
     await claims.create('unbound', { storageClassName: 'local', storage: '900Gi' });
     const error = await rejection(open('unbound').probe());
     expect(error).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE', store: 'pvc', retryable: true });
     expect(String(error)).to.include(`${real!.namespace}/unbound`);
-  }).timeout(60_000);
+  });
 
   describe('whose pod ends in mid-transfer', () => {
     let store: ArchiveStore;

@@ -8,20 +8,24 @@ import { expect } from 'chai';
 
 import { AgentClient, type AgentClientOptions } from '../../../src/agent-client/agent-client.ts';
 import type { Attachment } from '../../../src/agent-client/process/attachment.ts';
+import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
 import { ExecConnectionLostError, HeartbeatTimeoutError } from '../../../src/errors/connection.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
-import { AgentProcess, agentBinary } from '../../support/agent/agent-process.ts';
+import type { Clock } from '../../../src/runtime/options.ts';
+import { AgentProcess, agentBinary, until } from '../../support/agent/agent-process.ts';
 import { PipeConnection, type PipeFaults } from '../../support/pipe-connection.ts';
 import { rejection } from '../../support/rejection.ts';
+import { seededRandom, testSeed } from '../../support/seeded-random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { readTarText, tarOf } from '../../support/tar.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
-describe('AgentClient with a real agent', function () {
-  this.timeout(30_000);
-
+describe('AgentClient with a real agent', () => {
   let agent: AgentProcess;
   let connections: PipeConnection[];
   let clients: AgentClient[];
+  let clock: Clock;
+  let limits: ConnectionLimits;
   let escaped: unknown[];
   const onEscaped = (reason: unknown): void => {
     escaped.push(reason);
@@ -38,6 +42,8 @@ describe('AgentClient with a real agent', function () {
   beforeEach(() => {
     connections = [];
     clients = [];
+    clock = systemClock();
+    limits = new ConnectionLimits();
     escaped = [];
     process.on('unhandledRejection', onEscaped);
   });
@@ -57,10 +63,11 @@ describe('AgentClient with a real agent', function () {
         connections.push(connection);
         return Promise.resolve(connection);
       },
-      clock: systemClock(),
+      clock,
       logger: silentLogger,
       podName: 'pod',
       handle: 'box',
+      limits,
       options,
     });
     clients.push(client);
@@ -68,6 +75,8 @@ describe('AgentClient with a real agent', function () {
   }
 
   const volumeFile = (volume: string, path: string): string => join(agent.folder, 'volumes', volume, 'data', path);
+
+  const random = seededRandom(testSeed());
 
   /** Text and noise, so that only some frames are compressed. */
   const large = Buffer.concat(
@@ -193,7 +202,7 @@ describe('AgentClient with a real agent', function () {
   context('when connections are cut', () => {
     it('resumes an upload of a read-once source', async () => {
       const archive = await tarOf({ large });
-      const cuts = [1, 200, 500, 300_000, 5_000_000, 5_000_000 + Math.floor(Math.random() * 1_000_000)];
+      const cuts = [1, 200, 500, 300_000, 5_000_000, 5_000_000 + Math.floor(random() * 1_000_000)];
       const client = connect({}, ...cuts.map((cutAfterSentBytes) => ({ cutAfterSentBytes })));
       const result = await client.receive({ volume: 'cut-up' }, Readable.from([archive]));
       expect(result).to.include({ bytes: archive.length, sha256: createHash('sha256').update(archive).digest('hex') });
@@ -205,7 +214,7 @@ describe('AgentClient with a real agent', function () {
     it('resumes a download without lost or repeated bytes', async () => {
       await connect().receive({ volume: 'cut-down' }, Readable.from([await tarOf({ large })]));
       const whole = await buffer((await connect().send({ volume: 'cut-down' })).readable);
-      const cuts = [300, 1000, 100_000, 2_000_000, 3_000_000, Math.floor(Math.random() * 1_000_000)];
+      const cuts = [300, 1000, 100_000, 2_000_000, 3_000_000, Math.floor(random() * 1_000_000)];
       const client = connect({}, ...cuts.map((cutAfterReceivedBytes) => ({ cutAfterReceivedBytes })));
       const { readable, completed } = await client.send({ volume: 'cut-down' });
       expect((await buffer(readable)).equals(whole)).to.equal(true);
@@ -237,7 +246,7 @@ describe('AgentClient with a real agent', function () {
       const { readable } = await client.send({ volume: 'out' });
       for await (const _ of readable) break;
       await expectIdleAgent(connect());
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await until('the client has ended it', () => limits.places().download.used === 0);
       await client.hello();
       expect(connections).to.have.length(2);
     });
@@ -273,13 +282,8 @@ describe('AgentClient with a real agent', function () {
   });
 
   async function expectIdleAgent(client: AgentClient, operations = 0): Promise<void> {
-    for (let turn = 0; ; turn += 1) {
-      const status = await client.status();
-      // The status operation itself may count as one.
-      if (status.operations <= operations + 1) return;
-      if (turn > 200) throw new Error(`${status.operations} operations are still open`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    // The status operation itself may count as one.
+    await until('operations end', async () => (await client.status()).operations <= operations + 1);
   }
 
   context('when it runs a process', () => {
@@ -374,7 +378,8 @@ describe('AgentClient with a real agent', function () {
       };
       const results = await Promise.all(ids.map((id) => run(id, ['true'])));
       expect(results.map(({ exitStatus }) => exitStatus)).to.deep.equal(ids.map(() => 0));
-      expect(connections.length).to.be.below(80);
+      // Each of the starts and of the attachments would otherwise have its own.
+      expect(connections.length).to.be.below(2 * ids.length);
       const long = ids.slice(0, 20).map((id) => run(`long-${id}`, ['sh', '-c', 'sleep 0.5; exit 3']));
       for (const { exitStatus } of await Promise.all(long)) expect(exitStatus).to.equal(3);
     });
@@ -427,12 +432,22 @@ describe('AgentClient with a real agent', function () {
   });
 
   it('detects a silent connection', async () => {
-    const client = connect({ pingAfterMs: 50, deadAfterMs: 300 });
-    await client.start({ processId: 'silent', args: ['sleep', '5'] });
+    const virtual = new VirtualClock();
+    clock = virtual;
+    const client = connect({ pingAfterMs: 10_000, deadAfterMs: 60_000 });
+    await client.start({ processId: 'silent', args: ['sleep', '600'] });
     const attachment = await client.attach({ processId: 'silent' }, {});
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    connections[0]?.stall();
-    expect(await rejection(attachment.result)).to.be.instanceOf(HeartbeatTimeoutError);
+    const ended = rejection(attachment.result);
+    const connection = connections.at(-1)!;
+    for (let ping = 0; ping < 12; ping += 1) {
+      const { receivedBytes } = connection;
+      await virtual.advance(10_000);
+      await until('the agent has answered', () => connection.receivedBytes > receivedBytes);
+    }
+    connection.stall();
+    await virtual.advance(70_000);
+    expect(await ended).to.be.instanceOf(HeartbeatTimeoutError);
+    clock = systemClock();
     await connect().stop('silent', 100);
   });
 

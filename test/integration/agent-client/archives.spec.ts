@@ -24,9 +24,7 @@ import { tarOf } from '../../support/tar.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-describe('the archive files of an agent, through the client', function () {
-  this.timeout(30_000);
-
+describe('the archive files of an agent, through the client', () => {
   let agent: AgentProcess;
   const clients: AgentClient[] = [];
   const noise = randomBytes(3_000_000);

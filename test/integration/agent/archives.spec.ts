@@ -15,9 +15,7 @@ const WINDOW = 8 * 1024 * 1024;
 const leaseMs = 60_000;
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
-describe('archive files', function () {
-  this.timeout(30_000);
-
+describe('archive files', () => {
   const agent = withAgent();
   const pathOf = (key: string): string => join(agent.folder, 'archives', key);
   const write = async (key: string, bytes: Buffer, more: Json = {}): Promise<Json> =>

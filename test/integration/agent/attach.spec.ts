@@ -1,10 +1,10 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
-import { Feeder, failureOf, type Json, Receiver } from '../../support/agent/agent-connection.ts';
+import { failureOf, type Json, Receiver } from '../../support/agent/agent-connection.ts';
 import { withAgent } from '../../support/agent/agent-fixture.ts';
 import {
   decodeData,
@@ -18,10 +18,9 @@ import {
   sha256,
 } from '../../support/agent/agent-frames.ts';
 import { exists, until } from '../../support/agent/agent-process.ts';
+import { overfeed } from '../../support/agent/overfed-stdin.ts';
 
-describe('attaching to a process', function () {
-  this.timeout(20_000);
-
+describe('attaching to a process', () => {
   const agent = withAgent();
 
   it('replays the output from the start, from an offset, and from now', async () => {
@@ -63,15 +62,14 @@ describe('attaching to a process', function () {
     await agent.connection.expect(frameType.opened);
     agent.connection.window(1, 0, 1_000_000);
     await agent.connection.expect(frameType.window);
-    const times: number[] = [];
-    for (let index = 0; index < 50; index++) {
+    let sent = 0;
+    // A machine that is busy slows some of the echoes, a delay of the agent slows each.
+    await until('an echo takes less than 20 ms', async () => {
       const before = performance.now();
-      agent.connection.write(encodeData(0, index, Buffer.from('x')));
+      agent.connection.write(encodeData(0, sent++, Buffer.from('x')));
       while ((await agent.connection.next())?.type !== frameType.data);
-      times.push(performance.now() - before);
-    }
-    times.sort((a, b) => a - b);
-    expect(times[25]).to.be.below(20);
+      return performance.now() - before < 20;
+    });
   });
 
   it('keeps 100,000 lines in order on both streams', async () => {
@@ -120,7 +118,7 @@ describe('attaching to a process', function () {
   });
 
   it('treats a window that decreases or acknowledges too much as a protocol violation', async () => {
-    await agent.connection.start('back', ['sleep', '5']);
+    await agent.connection.start('back', ['sleep', '600']);
     for (const [acknowledged, limit] of [
       [0, 500],
       [1, 2000],
@@ -236,18 +234,13 @@ describe('attaching to a process', function () {
   });
 
   it('accepts stdin for a command that never reads it only up to the window', async () => {
-    await agent.connection.start('deaf', ['sleep', '5'], { stdin: true });
+    await agent.connection.start('deaf', ['sleep', '600'], { stdin: true });
     agent.connection.open({ op: 'attach', process: 'deaf', stdin: true });
     await agent.connection.expect(frameType.opened);
-    const grant = decodeWindow(await agent.connection.expect(frameType.window));
-    const feeder = new Feeder(agent.connection, Buffer.alloc(8 * 1024 * 1024));
-    feeder.grant(grant);
-    let limit = grant.limit;
-    while (!(await agent.connection.silent(100)))
-      limit = decodeWindow(await agent.connection.expect(frameType.window)).limit;
+    const { limit, error } = await overfeed(agent.connection);
+    // What the agent holds, and what the pipe of the command holds.
     expect(limit).to.be.below(1024 * 1024 + 256 * 1024);
-    agent.connection.write(encodeData(0, limit, Buffer.from('beyond')));
-    expect((await agent.connection.expectJson(frameType.error))['code']).to.equal('PROTOCOL_VIOLATION');
+    expect(error['code']).to.equal('PROTOCOL_VIOLATION');
     const other = await agent.connect();
     await other.call({ op: 'stop', process: 'deaf', graceMs: 1000 });
     other.destroy();
@@ -287,17 +280,14 @@ describe('attaching to a process', function () {
   });
 
   it('does not wait for a grandchild that holds the pipe, and does not kill it', async () => {
-    const before = Date.now();
-    const script = '(sleep 1; echo late; echo later; echo survived >survived) & echo early';
-    const { stdout, result } = await agent.connection.run('grandchild', ['sh', '-c', script], {
-      dir: join(agent.folder, 'grandchild'),
-    });
-    expect(Date.now() - before).to.be.below(900);
+    const dir = join(agent.folder, 'grandchild');
+    const script =
+      '(until [ -e go ]; do sleep 0.02; done; echo late; echo later; echo survived >survived) & echo early';
+    const { stdout, result } = await agent.connection.run('grandchild', ['sh', '-c', script], { dir });
     expect(stdout.toString()).to.equal('early\n');
     expect(result['exitStatus']).to.equal(0);
-    await until('the grandchild writes on', async () =>
-      (await readdir(join(agent.folder, 'grandchild'))).includes('survived'),
-    );
+    await writeFile(join(dir, 'go'), '');
+    await until('the grandchild writes on', async () => (await readdir(dir)).includes('survived'));
   });
 
   it('waits for a filter after the shell that is still writing', async () => {

@@ -11,9 +11,7 @@ import { frameType } from '../../support/agent/agent-frames.ts';
 import { exists, until } from '../../support/agent/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
-describe('claims on an operation', function () {
-  this.timeout(20_000);
-
+describe('claims on an operation', () => {
   const agent = withAgent({ per: 'test' });
 
   beforeEach(async () => {

@@ -3,9 +3,7 @@ import { failureOf } from '../../support/agent/agent-connection.ts';
 import { withAgent } from '../../support/agent/agent-fixture.ts';
 import { encodeData, encodeEnd, encodeFrame, encodeJson, frameType, sha256 } from '../../support/agent/agent-frames.ts';
 
-describe('a connection to the agent', function () {
-  this.timeout(20_000);
-
+describe('a connection to the agent', () => {
   const agent = withAgent({ connects: false });
 
   const violation = async (...bytes: Uint8Array[]): Promise<string> => {

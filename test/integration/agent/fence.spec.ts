@@ -19,9 +19,7 @@ import { tarOf } from '../../support/tar.ts';
 
 const leaseMs = 60_000;
 
-describe('the fence of the agent', function () {
-  this.timeout(60_000);
-
+describe('the fence of the agent', () => {
   const agent = withAgent({ per: 'test', connects: false });
   let archive: Buffer;
   let digest: Buffer;

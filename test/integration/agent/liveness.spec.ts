@@ -11,9 +11,7 @@ import { agentSessions } from '../../support/agent/agent-sessions.ts';
 import { AgentSyscalls } from '../../support/agent/agent-syscalls.ts';
 import { tarOf } from '../../support/tar.ts';
 
-describe('the agent at work', function () {
-  this.timeout(30_000);
-
+describe('the agent at work', () => {
   let syscalls: AgentSyscalls | string;
 
   before(async () => {

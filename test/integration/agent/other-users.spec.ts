@@ -15,9 +15,7 @@ import { tarOf } from '../../support/tar.ts';
 const other = 12_345;
 const user = 23_456;
 
-describe('another user of the pod', function () {
-  this.timeout(30_000);
-
+describe('another user of the pod', () => {
   let folder: string;
 
   before(function () {

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { withAgent } from '../../support/agent/agent-fixture.ts';
-import { decodeWindow, encodeData, encodeEnd, frameType, sha256 } from '../../support/agent/agent-frames.ts';
+import { encodeData, encodeEnd, frameType, sha256 } from '../../support/agent/agent-frames.ts';
 import { AgentProcess } from '../../support/agent/agent-process.ts';
+import { overfeed } from '../../support/agent/overfed-stdin.ts';
 import { tarOf } from '../../support/tar.ts';
 
 describe('an upload', () => {
@@ -40,18 +41,6 @@ describe('stdin', () => {
     await connection.start('p', ['/bin/sleep', '600'], { stdin: true });
     connection.open({ op: 'attach', id: 'attach', attempt: 1, process: 'p', stdin: true });
     await connection.opened();
-    let { limit } = decodeWindow(await connection.expect(frameType.window));
-    const block = Buffer.alloc(65_536);
-    let offset = 0;
-    // Until the pipe is full and the agent grants no more: its limit is then 1 MiB past the
-    // forwarded bytes.
-    do {
-      for (; offset + block.length <= limit; offset += block.length) connection.write(encodeData(0, offset, block));
-      const frame = await connection.next(1000).catch(() => undefined);
-      if (frame?.type !== frameType.window) break;
-      ({ limit } = decodeWindow(frame));
-    } while (offset < 64 * 1024 * 1024);
-    connection.write(encodeData(0, offset, block));
-    expect(await connection.expectJson(frameType.error)).to.include({ code: 'PROTOCOL_VIOLATION' });
+    expect((await overfeed(connection)).error).to.include({ code: 'PROTOCOL_VIOLATION' });
   });
 });

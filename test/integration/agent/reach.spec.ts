@@ -52,9 +52,7 @@ async function silentListener(): Promise<{ port: string; close: () => void }> {
   };
 }
 
-describe('agent reach', function () {
-  this.timeout(20_000);
-
+describe('agent reach', () => {
   for (const host of ['127.0.0.1', '::1']) {
     it(`connects to a listener at ${host}, and counts a refusal as reached`, async () => {
       const server = await listen(host);

@@ -23,9 +23,7 @@ import { tarOf } from '../../support/tar.ts';
 const leaseMs = 60_000;
 const resultOfUpload = { bytes: 10_240, sha256: 'ab'.repeat(32), entries: 1, expandedBytes: 4 };
 
-describe('an interrupted commit', function () {
-  this.timeout(30_000);
-
+describe('an interrupted commit', () => {
   const agent = withAgent({ per: 'test', mayReport: true });
   let syscalls: AgentSyscalls | string;
 

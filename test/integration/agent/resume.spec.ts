@@ -22,9 +22,7 @@ import { tarOf } from '../../support/tar.ts';
 
 const leaseMs = 60_000;
 
-describe('a transfer that loses its connection', function () {
-  this.timeout(30_000);
-
+describe('a transfer that loses its connection', () => {
   const agent = withAgent();
   let archive: Buffer;
   let digest: Buffer;
@@ -319,7 +317,6 @@ describe('a transfer that loses its connection', function () {
   context('and is not resumed', () => {
     it('is discarded with its staging when the lease expires, with a reason', async () => {
       (await beginUpload('lease', 1_500_000, { leaseMs: 300 })).destroy();
-      await parked(1);
       await until('it is dropped', async () => (await staged('lease')).length === 0);
       const failure = await failureOf(openUpload('lease', { attempt: 2, resume: true }));
       expect(failure.facts).to.include({

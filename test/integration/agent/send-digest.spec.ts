@@ -10,9 +10,7 @@ import { withAgent } from '../../support/agent/agent-fixture.ts';
 import { encodeFrame, frameType } from '../../support/agent/agent-frames.ts';
 import { tarOf } from '../../support/tar.ts';
 
-describe('a digest', function () {
-  this.timeout(30_000);
-
+describe('a digest', () => {
   const agent = withAgent();
   const digest = async (open: Json): Promise<Json> =>
     await agent.connection.call({ op: 'send', only: 'digest', id: 'digest', path: '', ...open });

@@ -11,9 +11,7 @@ import { AgentProcess } from '../../support/agent/agent-process.ts';
 
 const isRoot = process.getuid?.() === 0;
 
-describe('starting a process', function () {
-  this.timeout(20_000);
-
+describe('starting a process', () => {
   let folder: string;
   let count = 0;
 

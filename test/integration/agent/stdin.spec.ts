@@ -16,9 +16,7 @@ import {
 } from '../../support/agent/agent-frames.ts';
 import { exists, until } from '../../support/agent/agent-process.ts';
 
-describe('the stdin of a process', function () {
-  this.timeout(20_000);
-
+describe('the stdin of a process', () => {
   const agent = withAgent();
 
   it('receives stdin and its end sent before BYE, even if the session had not read them', async () => {

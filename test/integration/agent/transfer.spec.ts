@@ -14,9 +14,7 @@ import { encodeData, encodeFrame, frameType, sha256 } from '../../support/agent/
 import { AgentProcess, exists, until } from '../../support/agent/agent-process.ts';
 import { readTar, readTarText, tarOf } from '../../support/tar.ts';
 
-describe('transfers', function () {
-  this.timeout(20_000);
-
+describe('transfers', () => {
   const agent = withAgent();
 
   const dataOf = (volume: string, ...path: string[]): string => join(agent.folder, 'volumes', volume, 'data', ...path);

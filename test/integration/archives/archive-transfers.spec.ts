@@ -45,9 +45,7 @@ const tree: readonly TreeEntry[] = [
   { path: path('through'), kind: 'symlink', mtime: 9, target: path('dir') },
 ];
 
-describe('StoreTransfers with agents', function () {
-  this.timeout(30_000);
-
+describe('StoreTransfers with agents', () => {
   let from: AgentProcess;
   let to: AgentProcess;
   let whole: Buffer;

@@ -35,7 +35,7 @@ describe('The agent in the embedded cluster', () => {
       { name: 'agent', mountPath: '/.kw-agent' },
     ];
     await client.createPod('p', {
-      terminationGracePeriodSeconds: 5,
+      terminationGracePeriodSeconds: 600,
       volumes,
       containers: [{ name: 'main', image: 'x', command: ['/.kw-agent/agent', 'serve', '/.kw'], volumeMounts }],
     });
@@ -56,12 +56,10 @@ describe('The agent in the embedded cluster', () => {
       magic: 'kubernetes-worker',
       pid1: cluster.isolation === 'namespaces',
     });
-    const before = Date.now();
     await client.api.deleteNamespacedPod({ namespace: 'default', name: 'p' });
     for await (const { type } of client.watch(
       '/api/v1/namespaces/default/pods?watch=true&resourceVersion=1&fieldSelector=metadata.name%3Dp',
     ))
       if (type === 'DELETED') break;
-    expect(Date.now() - before).to.be.below(4000);
   });
 });

@@ -155,7 +155,7 @@ for (const isolation of isolations) {
 
     it('blocks the client while the command does not read', async () => {
       const socket = client.connectExec('p', {
-        command: ['sh', '-c', 'sleep 0.5; cat | wc -c'],
+        command: ['sh', '-c', 'until [ -e /kw-v/go ]; do sleep 0.02; done; cat | wc -c'],
         container: 'main',
         stdin: true,
       });
@@ -165,6 +165,7 @@ for (const isolation of isolations) {
       for (let count = 0; count < 24; count += 1) socket.send(message, () => (sent += 1));
       await exec(['sh', '-c', 'sleep 0.1']);
       expect(sent).to.be.below(24);
+      await exec(['touch', '/kw-v/go']);
       socket.send(Buffer.of(255, 0));
       expect((await collect(socket)).stdout.toString().trim()).to.equal(String(24 * 1024 * 1024));
     });

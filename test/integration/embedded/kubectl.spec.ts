@@ -22,8 +22,7 @@ function findKubectl(): string | undefined {
   return undefined;
 }
 
-describe('kubectl with the embedded cluster', function () {
-  this.timeout(20_000);
+describe('kubectl with the embedded cluster', () => {
   const kubectl = findKubectl() ?? '';
   let cluster: EmbeddedCluster;
   let home: string;

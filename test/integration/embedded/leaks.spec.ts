@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { EmbeddedCluster, EmbeddedClusterError } from '../../../src/embedded/index.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 import { processesWith } from '../../support/processes-with.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -58,7 +59,7 @@ for (const isolation of isolations) {
       const socket = client.connectExec('a', { command: ['sleep', mark] });
       await once(socket, 'message');
       while ((await client.raw('/api/v1/namespaces/default/pods/a/log')).text !== 'up\n');
-      expect((await processesWith(mark)).length).to.be.at.least(3);
+      await until('all processes run', async () => (await processesWith(mark)).length >= 3);
       await cluster.close();
       expect(await processesWith(mark)).to.deep.equal([]);
       expect(existsSync(cluster.directory)).to.equal(false);

@@ -30,8 +30,7 @@ function canChangeUser(): boolean {
 }
 
 for (const isolation of ['auto', 'mapped'] as const) {
-  describe(`The embedded cluster of a user who is not root, isolation ${isolation}`, function () {
-    this.timeout(20_000);
+  describe(`The embedded cluster of a user who is not root, isolation ${isolation}`, () => {
     let host: ChildProcess;
     let home: string;
     let client: ClusterClient;

@@ -20,9 +20,7 @@ const contracts = {
   'src/runtime/caches.ts': ['VolumeCaches', 'WorkerCaches'],
 };
 
-describe('the examples in the documentation', function () {
-  this.timeout(120_000);
-
+describe('the examples in the documentation', () => {
   const documented = extractExamples(['src', 'fakes']);
   const snippets: readonly Snippet[] = [...documented.snippets, ...extractSnippets(['README.md', 'docs'])];
   const wrong: Snippet = { title: 'wrong', code: 'await worker.noSuchMethod();' };

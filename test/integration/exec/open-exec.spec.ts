@@ -1,5 +1,4 @@
 import { getEventListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
@@ -9,6 +8,7 @@ import { ExecHandshakeFailedError, UnsupportedSubprotocolError } from '../../../
 import { openExec } from '../../../src/exec/open-exec.ts';
 import { ProtocolOrder } from '../../../src/exec/protocol-order.ts';
 import type { ApiObserver } from '../../../src/telemetry/cluster-metrics.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { failure, ScriptedApiServer } from '../../support/api-server.ts';
 import type { ExecPeer } from '../../support/exec-peer.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -30,8 +30,7 @@ describe('openExec', () => {
   };
 
   async function noConnectionIsLeft(): Promise<void> {
-    for (let turn = 0; turn < 100 && server.connections > 0; turn += 1) await sleep(5);
-    expect(server.connections).to.equal(0);
+    await until('the server has no connection', () => server.connections === 0);
   }
 
   it('offers v4 alone, no compression, and the endpoint\u2019s headers', async () => {

@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { expect } from 'chai';
 
 import { ExecHandshakeFailedError } from '../../../src/errors/connection.ts';
 import type { ExecEndpoint } from '../../../src/exec/exec-endpoint.ts';
 import { openExec } from '../../../src/exec/open-exec.ts';
 import { ProtocolOrder } from '../../../src/exec/protocol-order.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { ScriptedApiServer } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { TestProxy } from '../../support/test-proxy.ts';
@@ -35,8 +34,7 @@ describe('An exec through a proxy', () => {
   });
 
   async function nothingIsLeft(): Promise<void> {
-    for (let turn = 0; turn < 400 && proxy.connections > 0; turn += 1) await sleep(5);
-    expect(proxy.connections).to.equal(0);
+    await until('the proxy has no connection', () => proxy.connections === 0);
   }
 
   for (const scheme of ['http', 'socks5', 'socks5h']) {
@@ -49,7 +47,7 @@ describe('An exec through a proxy', () => {
         };
         const connection = await openExec(endpoint(scheme), { protocols: oneProtocol() });
         await connection.write([Buffer.from('in')]);
-        while (came === '') await sleep(5);
+        await until('the bytes have arrived', () => came !== '');
         expect(came).to.equal('in');
         expect(proxy.targets).to.deep.equal(['api.example:6443']);
         connection.close();
@@ -100,7 +98,7 @@ describe('An exec through a proxy', () => {
                 openExec(endpoint(scheme, '', secure), { protocols: oneProtocol(), signal: controller.signal }),
               ),
             );
-            while (proxy.connections < 5) await sleep(5);
+            await until('all have reached the proxy', () => proxy.connections === 5);
             controller.abort(reason);
             for (const error of await Promise.all(tries)) expect(error).to.equal(reason);
             await nothingIsLeft();

@@ -1,12 +1,12 @@
 import { getEventListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
 import { ApiUnavailableError, ForbiddenError, TooManyRequestsError } from '../../../src/errors/cluster.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import { WatchExpiredError } from '../../../src/kubernetes/watch-expired-error.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { failure, ScriptedApiServer } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -141,8 +141,7 @@ describe('ClientNodeCluster, its streams', () => {
       open.abort(reason);
       expect(await waiting).to.equal(reason);
       for (const { signal } of [opening, open]) expect(getEventListeners(signal, 'abort')).to.have.length(0);
-      for (let turn = 0; turn < 100 && server.connections > 0; turn += 1) await sleep(5);
-      expect(server.connections).to.equal(0);
+      await until('the server has no connection', () => server.connections === 0);
     });
 
     it('closes its connection when the consumer stops reading', async () => {
@@ -154,8 +153,7 @@ describe('ClientNodeCluster, its streams', () => {
         expect(change.type).to.equal('added');
         break;
       }
-      for (let turn = 0; turn < 100 && server.connections > 0; turn += 1) await sleep(5);
-      expect(server.connections).to.equal(0);
+      await until('the server has no connection', () => server.connections === 0);
     });
   });
 });

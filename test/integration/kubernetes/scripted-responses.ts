@@ -42,7 +42,7 @@ export async function settled<T>(clock: VirtualClock, call: Promise<T>): Promise
   let isSettled = false;
   const done = (): void => void (isSettled = true);
   call.then(done, done);
-  for (let turn = 0; turn < 400 && !isSettled; turn += 1) {
+  while (!isSettled) {
     await clock.advance(500);
     await sleep(2);
   }

@@ -16,8 +16,7 @@ const reasonOf = async (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-describe('AbortSignal of a repository', function () {
-  this.timeout(120_000);
+describe('AbortSignal of a repository', () => {
   const reason = { why: 'the host has changed its mind' };
   const schema = schemaOf('abort');
   let pool: pg.Pool;

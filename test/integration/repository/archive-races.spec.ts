@@ -12,8 +12,7 @@ import { silentLogger } from '../../support/silent-logger.ts';
  * Two statements that wait for the row of one archive, in a known order: each has read the references
  * before the other has changed anything.
  */
-describe('Two statements about one archive', function () {
-  this.timeout(60_000);
+describe('Two statements about one archive', () => {
   const schema = schemaOf('archive races');
   let pool: pg.Pool;
   let repository: Repository;

@@ -8,8 +8,7 @@ import { insert, ownerOf, rejection } from '../../contract/repository/repository
 import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('An owner that finishes for good during a statement of the host that creates its container', function () {
-  this.timeout(120_000);
+describe('An owner that finishes for good during a statement of the host that creates its container', () => {
   const schema = schemaOf('finished owners');
   let admin: pg.Pool;
   let client: pg.PoolClient;

@@ -7,8 +7,7 @@ import { insert, rejection } from '../../contract/repository/repository-under-te
 import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('A lease that passes to another holder during a call of the earlier one', function () {
-  this.timeout(120_000);
+describe('A lease that passes to another holder during a call of the earlier one', () => {
   const schema = schemaOf('leases');
   let admin: pg.Pool;
   let repository: Repository;

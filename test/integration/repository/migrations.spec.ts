@@ -35,8 +35,7 @@ function undoChecksums(schema: string): readonly string[] {
   ];
 }
 
-describe('The migrations of a database', function () {
-  this.timeout(120_000);
+describe('The migrations of a database', () => {
   const schema = schemaOf('migrations');
   let url: string;
   let pool: pg.Pool;
@@ -140,7 +139,7 @@ describe('The migrations of a database', function () {
         await prepare();
         const other = await pool.connect();
         // A migration without a limit continues then, instead of waiting for ever.
-        const release = setTimeout(() => void other.query('rollback'), 5_000);
+        const release = setTimeout(() => void other.query('rollback'), 60_000);
         try {
           await other.query('begin');
           await other.query(lock);

@@ -19,8 +19,7 @@ import { silentLogger } from '../../support/silent-logger.ts';
 const run = promisify(execFile);
 const opener = fileURLToPath(new URL(`opener${extname(import.meta.url)}`, import.meta.url));
 
-describe('openRepository', function () {
-  this.timeout(120_000);
+describe('openRepository', () => {
   let url: string;
   let pool: pg.Pool;
   let pglite: PGlite;

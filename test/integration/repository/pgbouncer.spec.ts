@@ -8,8 +8,7 @@ import { PgBouncer } from '../../support/database/pgbouncer.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('Repository behind a PgBouncer in transaction mode with default settings', function () {
-  this.timeout(120_000);
+describe('Repository behind a PgBouncer in transaction mode with default settings', () => {
   const schema = schemaOf('pgbouncer');
   let bouncer: PgBouncer | undefined;
   let admin: pg.Pool | undefined;

@@ -7,8 +7,7 @@ import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts'
 import { type RecordedStatement, RecordingPool } from '../../support/database/recording-pool.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('The plans of statements at 20,000 volumes', function () {
-  this.timeout(120_000);
+describe('The plans of statements at 20,000 volumes', () => {
   const schema = schemaOf('plans of statements');
   let pool: pg.Pool;
   let reaping: readonly RecordedStatement[];

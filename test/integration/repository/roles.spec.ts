@@ -19,8 +19,7 @@ function documentedSql(schema: string): readonly string[] {
   );
 }
 
-describe('A role that may not create anything, with the grants of docs/database.md', function () {
-  this.timeout(60_000);
+describe('A role that may not create anything, with the grants of docs/database.md', () => {
   const schema = schemaOf('roles');
   const [migrator, host] = [`${schema}_migrator`, `${schema}_host`];
   let url: string;

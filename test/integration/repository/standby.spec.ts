@@ -7,8 +7,7 @@ import { PostgresServer } from '../../support/database/postgres-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('a database that has become a standby', function () {
-  this.timeout(60_000);
+describe('a database that has become a standby', () => {
   const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
   let server: PostgresServer;
   let repository: Repository;

@@ -36,8 +36,7 @@ class CountingPool implements DatabasePool {
   }
 }
 
-describe('Statements that a repository sends', function () {
-  this.timeout(120_000);
+describe('Statements that a repository sends', () => {
   const schema = schemaOf('statement count');
   let pool: pg.Pool;
   let counting: CountingPool;

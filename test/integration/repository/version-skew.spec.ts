@@ -30,8 +30,7 @@ function newerVersion(compatibleFrom: string | undefined, { up = addColumn } = {
   };
 }
 
-describe('A database that another version has migrated', function () {
-  this.timeout(60_000);
+describe('A database that another version has migrated', () => {
   const schema = schemaOf('version-skew');
   let pool: pg.Pool;
 

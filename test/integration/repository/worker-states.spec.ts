@@ -8,8 +8,7 @@ import { artifactOf, insert, rejection } from '../../contract/repository/reposit
 import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('The state of a worker, with statements of other hosts under way', function () {
-  this.timeout(120_000);
+describe('The state of a worker, with statements of other hosts under way', () => {
   const schema = schemaOf('worker states');
   let admin: pg.Pool;
   let repository: Repository;

@@ -20,8 +20,7 @@ async function documented(): Promise<readonly string[]> {
   });
 }
 
-describe('the metrics of the service', function () {
-  this.timeout(20_000);
+describe('the metrics of the service', () => {
   let telemetry: Telemetry;
   let series: AllSeries;
 

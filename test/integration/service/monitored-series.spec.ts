@@ -30,8 +30,7 @@ const used = [
   ...generatedAlerts().map(({ alert, expr }) => ({ where: alert, expr })),
 ].map(({ where, expr }) => ({ where, ...parseExpression(expr) }));
 
-describe('the series of dashboards and alerts', function () {
-  this.timeout(120_000);
+describe('the series of dashboards and alerts', () => {
   let served: ReadonlyMap<string, ReadonlySet<string>>;
 
   before(async () => {

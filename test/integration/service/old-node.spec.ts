@@ -18,8 +18,7 @@ async function startUnder(version: string): Promise<{ readonly exitCode: unknown
   });
 }
 
-describe('kubernetes-worker under another version of Node', function () {
-  this.timeout(20_000);
+describe('kubernetes-worker under another version of Node', () => {
   const lowest = manifest.engines.node.replace('>=', '');
 
   it('exits with 78 under one that is too old, and names the lowest', async () => {

@@ -20,8 +20,7 @@ interface Received {
   readonly text: string;
 }
 
-describe('the export of the service by OTLP', function () {
-  this.timeout(10_000);
+describe('the export of the service by OTLP', () => {
   let server: Server;
   let received: Received[];
   let answers: boolean;

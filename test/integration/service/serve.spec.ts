@@ -2,9 +2,7 @@ import { expect } from 'chai';
 
 import { runCli } from '../../support/service/cli.ts';
 
-describe('kubernetes-worker serve', function () {
-  this.timeout(20_000);
-
+describe('kubernetes-worker serve', () => {
   it('exits with 78 for an invalid configuration, with all that is wrong, before it listens', async () => {
     const env = { KW_DATABASE_MIGRATE: 'maybe', KW_REAPER_EVERY_MS: 'often' };
     const { exitCode, stdout, stderr } = await runCli(['serve'], { env });

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 
 import { prints } from '../../../fakes/index.ts';
 import { startMetricsServer } from '../../../src/service/status/status-server.ts';
+import { patienceMs } from '../../support/patience.ts';
 import { OpenApi } from '../../support/service/openapi.ts';
 import { RawClient } from '../../support/service/raw-client.ts';
 import { type RunningStatusServer, runStatusServer } from '../../support/service/status-server.ts';
@@ -136,7 +137,9 @@ describe('The status server on a socket', () => {
     await client.until(() => client.statuses.length === 1);
     const attached = await running.container.attach.lastCall.returnValue;
     client.socket.destroy();
-    const outcome = await attached.wait({ detachSignal: AbortSignal.timeout(5_000) }).catch((error: unknown) => error);
+    const outcome = await attached
+      .wait({ detachSignal: AbortSignal.timeout(patienceMs) })
+      .catch((error: unknown) => error);
     expect(outcome).to.include({ code: 'KW_ERR_CLOSED' });
   });
 

@@ -20,9 +20,8 @@ const agentOf = (protocol: number): string =>
   join(import.meta.dirname, `../../fixtures/agent-protocol-${protocol}/linux-x64/agent`);
 
 for (const protocol of [1, 2, 3])
-  describe(`this library with an agent of protocol ${protocol}`, function () {
+  describe(`this library with an agent of protocol ${protocol}`, () => {
     const oldAgent = agentOf(protocol);
-    this.timeout(30_000);
     let agent: AgentProcess;
     let client: AgentClient;
 

@@ -14,8 +14,7 @@ function withoutNames({ method, path }: RecordedRequest): string {
   return `${method} ${words}${query.includes('watch=true') ? ' watch' : ''}`;
 }
 
-describe('the requests of a worker to the API server', function () {
-  this.timeout(60_000);
+describe('the requests of a worker to the API server', () => {
   let world: EmbeddedWorker;
 
   before(async () => {

@@ -17,8 +17,7 @@ const deaf: Readonly<Record<string, () => Promise<Readable>>> = {
   'sends nothing and does not close': async () => new Readable({ read: () => {}, destroy: () => {} }),
 };
 
-describe('an artifact that ignores its signal', function () {
-  this.timeout(30_000);
+describe('an artifact that ignores its signal', () => {
   let world: EmbeddedWorker;
 
   before(async () => (world = await embeddedWorker(image)));

@@ -10,8 +10,7 @@ import { rejection } from '../../support/rejection.ts';
 const image = 'busybox:1';
 const merge = setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch);
 
-describe('the diagnostics of a pod', function () {
-  this.timeout(60_000);
+describe('the diagnostics of a pod', () => {
   let cluster: EmbeddedCluster;
   let worker: KubernetesWorker;
   let setup: EmbeddedWorker['setup'];

@@ -10,8 +10,7 @@ import { tarOf } from '../../support/tar.ts';
 
 const image = 'busybox:1';
 
-describe('the events of a worker', function () {
-  this.timeout(20_000);
+describe('the events of a worker', () => {
   let world: EmbeddedWorker;
   let worker: KubernetesWorker;
   let events: AsyncIterable<WorkerEvent>;

@@ -45,8 +45,7 @@ class HalvedInput {
 
 // Every lease lasts a minute, and every test is shorter: a call that waits for the expiry of
 // another lease fails its test.
-describe('the lease of a container that is being created', function () {
-  this.timeout(30_000);
+describe('the lease of a container that is being created', () => {
   let archive: Buffer;
   let world: EmbeddedWorker;
 
@@ -164,8 +163,7 @@ describe('the lease of a container that is being created', function () {
   });
 });
 
-describe('a container that is created during a database outage', function () {
-  this.timeout(60_000);
+describe('a container that is created during a database outage', () => {
   let cluster: EmbeddedCluster;
   let server: PostgresServer;
 

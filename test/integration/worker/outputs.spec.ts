@@ -13,8 +13,7 @@ import { MemoryArchiveStore, type StoreCall } from '../../support/stores/memory-
 
 const image = 'busybox:1';
 
-describe('outputs on the embedded cluster', function () {
-  this.timeout(120_000);
+describe('outputs on the embedded cluster', () => {
   let world: EmbeddedWorker;
   let store: MemoryArchiveStore;
   let worker: KubernetesWorker;

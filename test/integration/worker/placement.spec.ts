@@ -7,8 +7,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('placement on a worker', function () {
-  this.timeout(20_000);
+describe('placement on a worker', () => {
   let world: EmbeddedWorker;
 
   before(async () => {

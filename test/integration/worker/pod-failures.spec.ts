@@ -11,8 +11,7 @@ import { rejection } from '../../support/rejection.ts';
 const image = 'busybox:1';
 const missingImage = 'registry.example/does-not-exist:1';
 
-describe('KubernetesWorker and the ends of its pods', function () {
-  this.timeout(60_000);
+describe('KubernetesWorker and the ends of its pods', () => {
   let world: EmbeddedWorker;
   let api: CoreV1Api;
 

@@ -10,8 +10,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('the outcome of a process', function () {
-  this.timeout(60_000);
+describe('the outcome of a process', () => {
   let worker: KubernetesWorker;
   let setup: EmbeddedWorker['setup'];
   let close: (() => Promise<void>) | undefined;

@@ -3,8 +3,7 @@ import { expect } from 'chai';
 import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 
-describe('the registration of a worker’s name', function () {
-  this.timeout(60_000);
+describe('the registration of a worker’s name', () => {
   let world: EmbeddedWorker;
 
   before(async () => (world = await embeddedWorker('busybox:1')));

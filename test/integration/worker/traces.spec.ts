@@ -13,8 +13,7 @@ import { RecordedSpans } from '../../support/telemetry/recorded-spans.ts';
 
 const image = 'busybox:1';
 
-describe('the spans of a worker', function () {
-  this.timeout(20_000);
+describe('the spans of a worker', () => {
   const secret = 'pl4nted-s3cret';
   let world: EmbeddedWorker;
   let worker: KubernetesWorker;
@@ -130,9 +129,7 @@ describe('the spans of a worker', function () {
   });
 });
 
-describe('the metrics of a worker', function () {
-  this.timeout(20_000);
-
+describe('the metrics of a worker', () => {
   it('count the requests, statements, operations and deletions of a step', async () => {
     const world = await embeddedWorker(image);
     await using telemetry = await startTelemetry({ worker: { name: 'w' }, telemetry: { otlp: {} } });

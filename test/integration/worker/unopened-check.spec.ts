@@ -6,8 +6,7 @@ import { KubernetesWorker, type KubernetesWorkerOptions } from '../../../src/ind
 import { newPGlite } from '../../support/database/pglite.ts';
 import { rejection } from '../../support/rejection.ts';
 
-describe('KubernetesWorker.check', function () {
-  this.timeout(60_000);
+describe('KubernetesWorker.check', () => {
   let cluster: EmbeddedCluster;
   let database: PGlite;
 

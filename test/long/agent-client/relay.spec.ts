@@ -13,9 +13,7 @@ import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { tarOf } from '../../support/tar.ts';
 
-describe('AgentClient.receiveFrom', function () {
-  this.timeout(30_000);
-
+describe('AgentClient.receiveFrom', () => {
   let from: AgentProcess;
   let to: AgentProcess;
   let clients: AgentClient[];

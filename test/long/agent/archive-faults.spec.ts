@@ -13,8 +13,7 @@ const errno = { EIO: 5, EINVAL: 22, ENOSPC: 28, EROFS: 30, ENOSYS: 38, EOPNOTSUP
 const BYTES = Buffer.from('content of an archive');
 const key = 'a/00/key';
 
-describe('the write of an archive file', function () {
-  this.timeout(60_000);
+describe('the write of an archive file', () => {
   let built: DynamicAgent;
 
   before(function () {

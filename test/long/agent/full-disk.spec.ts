@@ -10,9 +10,7 @@ import { decodeData, frameType } from '../../support/agent/agent-frames.ts';
 import { exists, until } from '../../support/agent/agent-process.ts';
 import { LimitedFolder } from '../../support/limited-folder.ts';
 
-describe('a process on a full disk', function () {
-  this.timeout(30_000);
-
+describe('a process on a full disk', () => {
   let limited: LimitedFolder;
 
   beforeEach(async function () {
@@ -44,7 +42,7 @@ describe('a process on a full disk', function () {
     await agent.connection.opened();
     agent.connection.window(1, 0, window);
     for (;;) {
-      const frame = await agent.connection.next(20_000);
+      const frame = await agent.connection.next();
       if (frame?.type === frameType.progress) progress.push(JSON.parse(frame.payload.toString()) as Json);
       else if (frame?.type === frameType.data) {
         bytes += decodeData(frame).raw.length;
@@ -163,7 +161,7 @@ describe('a process on a full disk', function () {
       'the disk is full',
       async () => Number((await agent.connection.call({ op: 'status' }))['freeBytes']) === 0,
     );
-    const result = await agent.connection.call({ op: 'stop', process: 'endless', graceMs: 0 }, 20_000);
+    const result = await agent.connection.call({ op: 'stop', process: 'endless', graceMs: 0 });
     expect(result).to.deep.include({ exitStatus: 143, outputCut: true });
     const { stdout } = await agent.connection.attach('endless').catch((error: unknown) => {
       throw error instanceof AgentFailure ? new Error(JSON.stringify(error.facts)) : error;

@@ -16,8 +16,7 @@ describe('the agent, with faults at some calls', () => {
   });
 
   for (const { name, load } of scenarios)
-    it(`keeps its guarantees in ${name}`, async function () {
-      this.timeout(60_000);
+    it(`keeps its guarantees in ${name}`, async () => {
       const scenario = await load(built);
       for (const fault of sampled) {
         const { places, broken } = await runMatrix(built, scenario, fault, { first: 4, step: STEP });

@@ -77,9 +77,7 @@ function kept(tree: ReadonlyMap<string, TreeFacts>, losses: Losses): Record<stri
   );
 }
 
-describe('archives exchanged with other programs', function () {
-  this.timeout(30_000);
-
+describe('archives exchanged with other programs', () => {
   const agent = TarAgent.forSuite();
   let scratch: string;
 

@@ -2,9 +2,7 @@ import { expect } from 'chai';
 
 import { runDemo } from '../../support/demo.ts';
 
-describe('the demo', function () {
-  this.timeout(120_000);
-
+describe('the demo', () => {
   it('runs the pipeline on the embedded cluster, prints plain lines, and leaves nothing', async () => {
     const { status, stdout, stderr } = await runDemo([]);
     expect(status, `${stdout}\n${stderr}`).to.equal(0);

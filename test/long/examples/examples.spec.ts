@@ -27,12 +27,10 @@ const expectedLines: Readonly<Record<string, readonly string[]>> = {
 };
 const examples = readdirSync(`${root}examples`).filter((name) => name.endsWith('.ts'));
 
-describe('the examples', function () {
+describe('the examples', () => {
   it('all have expected lines', () => {
     expect(examples).to.have.members(Object.keys(expectedLines));
   });
-
-  this.timeout(120_000);
 
   for (const name of examples) {
     it(`${name} succeeds`, async () => {

@@ -10,8 +10,7 @@ import { silentLogger } from '../../support/silent-logger.ts';
 const unavailable = { code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true };
 const handles = Array.from({ length: 30 }, (_, index) => `c${index}`);
 
-describe('A pool whose server becomes a standby, and then the primary again', function () {
-  this.timeout(120_000);
+describe('A pool whose server becomes a standby, and then the primary again', () => {
   let server: PostgresServer;
 
   before(async () => (server = await PostgresServer.start()));

@@ -25,8 +25,7 @@ function ofLargeWorker(value: unknown): unknown {
   return typeof value === 'string' && /^(worker-\d+|elsewhere)$/.test(value) ? 'worker' : value;
 }
 
-describe('The plans of every statement of the repository', function () {
-  this.timeout(120_000);
+describe('The plans of every statement of the repository', () => {
   const schema = schemaOf('plans');
   const recorded = new Map<string, RecordedStatement>();
   let pool: pg.Pool;

@@ -20,8 +20,7 @@ const lines: Readonly<Record<string, string>> = {
   'kubernetes-worker completion fi': 'fish',
 };
 
-describe('kubernetes-worker completion', function () {
-  this.timeout(60_000);
+describe('kubernetes-worker completion', () => {
   let home: string;
 
   before(() => {

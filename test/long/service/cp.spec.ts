@@ -12,8 +12,7 @@ import { type CliWorld, cliWorld } from '../../support/service/cli-world.ts';
 
 const printed = /^sha256:[0-9a-f]{64} [0-9]+\n$/;
 
-describe('kubernetes-worker cp', function () {
-  this.timeout(120_000);
+describe('kubernetes-worker cp', () => {
   let cluster: EmbeddedCluster;
   let world: CliWorld;
   let handle: string;

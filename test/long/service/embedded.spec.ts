@@ -7,8 +7,7 @@ import { expect } from 'chai';
 
 import { runCli, startCli } from '../../support/service/cli.ts';
 
-describe('kubernetes-worker embedded', function () {
-  this.timeout(120_000);
+describe('kubernetes-worker embedded', () => {
   let home: string;
 
   before(async () => {

@@ -19,8 +19,7 @@ async function processesOf({ worker }: CliWorld, handle: string): Promise<readon
   return (processes ?? []).filter(({ state }) => state === 'running').map(({ id }) => id);
 }
 
-describe('kubernetes-worker exec', function () {
-  this.timeout(120_000);
+describe('kubernetes-worker exec', () => {
   let cluster: EmbeddedCluster;
   let world: CliWorld;
   let handle: string;

@@ -7,8 +7,7 @@ import type { ContainerOwner } from '../../../src/index.ts';
 import { type CliResult, runCli } from '../../support/service/cli.ts';
 import { type CliWorld, cliWorld } from '../../support/service/cli-world.ts';
 
-describe('kubernetes-worker finish', function () {
-  this.timeout(120_000);
+describe('kubernetes-worker finish', () => {
   let cluster: EmbeddedCluster;
   let world: CliWorld;
 

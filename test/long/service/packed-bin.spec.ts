@@ -7,8 +7,7 @@ import {
 import { CommandRig } from '../../support/service/command-rig.ts';
 import { type PackedBin, packedBin } from '../../support/service/packed-bin.ts';
 
-describe('the packed program on the embedded cluster', function () {
-  this.timeout(120_000);
+describe('the packed program on the embedded cluster', () => {
   let cluster: EmbeddedCluster;
   let bin: PackedBin;
   let rig: CommandRig;

@@ -8,8 +8,7 @@ import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { type CliResult, runCli, startCli, startCliInTerminal } from '../../support/service/cli.ts';
 import { type CliWorld, cliWorld } from '../../support/service/cli-world.ts';
 
-describe('kubernetes-worker run', function () {
-  this.timeout(120_000);
+describe('kubernetes-worker run', () => {
   let cluster: EmbeddedCluster;
   let world: CliWorld;
 

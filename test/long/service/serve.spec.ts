@@ -10,8 +10,7 @@ import { PostgresServer } from '../../support/database/postgres-server.ts';
 import { EmbeddedProcess } from '../../support/embedded-process.ts';
 import { ServeProcess } from '../../support/service/serve-process.ts';
 
-describe('kubernetes-worker serve', function () {
-  this.timeout(120_000);
+describe('kubernetes-worker serve', () => {
   let cluster: EmbeddedProcess;
   let database: PostgresServer;
   let replicas: ServeProcess[];

@@ -19,8 +19,7 @@ async function probe(url: string): Promise<void> {
   expect(await response.text()).to.equal('ok');
 }
 
-describe('The status server with its own limits, under attack', function () {
-  this.timeout(120_000);
+describe('The status server with its own limits, under attack', () => {
   let running: RunningStatusServer;
   let tripwire: Tripwire;
 

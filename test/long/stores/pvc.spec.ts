@@ -31,8 +31,7 @@ async function createClaim(api: CoreV1Api, name: string): Promise<void> {
   await api.createNamespacedPersistentVolumeClaim({ namespace: 'default', body: { metadata: { name }, spec } });
 }
 
-describe('PvcStore on the embedded cluster', function () {
-  this.timeout(30_000);
+describe('PvcStore on the embedded cluster', () => {
   let started: StartedCluster | undefined;
   let api: CoreV1Api;
   let worker: PvcWorker;

@@ -14,8 +14,7 @@ import { Tripwire } from '../../support/tripwire.ts';
 
 const retryBackoff = { firstMs: 5, longestMs: 50 };
 
-describe('many concurrent transfers', function () {
-  this.timeout(30_000);
+describe('many concurrent transfers', () => {
   let tripwire: Tripwire;
   let rig: TransferRig;
   let archive: Buffer;
@@ -73,7 +72,7 @@ describe('many concurrent transfers', function () {
       [40, fin],
       [80, reset],
     ] as const) {
-      await Promise.race([all, until(`${after} are done`, () => done >= after, 20_000)]);
+      await Promise.race([all, until(`${after} are done`, () => done >= after)]);
       await rig.api.all(by);
     }
     await all;

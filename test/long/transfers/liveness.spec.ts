@@ -17,8 +17,7 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 const MiB = 1024 * 1024;
 
 /** With a real server and agent, real bytes, and virtual time. */
-describe('a slow or silent transfer', function () {
-  this.timeout(30_000);
+describe('a slow or silent transfer', () => {
   let tripwire: Tripwire;
   let rig: TransferRig;
   let proxy: TcpProxy;

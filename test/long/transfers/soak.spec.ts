@@ -19,8 +19,7 @@ import { Tripwire } from '../../support/tripwire.ts';
 const concurrency = 32;
 const ways: readonly Happening[] = [reset, fin, close(1001), kill];
 
-describe('five hundred transfers, 32 at a time, one in ten cut', function () {
-  this.timeout(120_000);
+describe('five hundred transfers, 32 at a time, one in ten cut', () => {
   let outer: Tripwire;
   let rig: TransferRig;
 

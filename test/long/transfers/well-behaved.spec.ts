@@ -10,8 +10,7 @@ import { readTarText, tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
 for (const tls of [false, true]) {
-  describe(`transfers over a server without faults, ${tls ? 'with' : 'without'} TLS`, function () {
-    this.timeout(20_000);
+  describe(`transfers over a server without faults, ${tls ? 'with' : 'without'} TLS`, () => {
     let tripwire: Tripwire;
     let rig: TransferRig;
 

@@ -12,8 +12,7 @@ import { tarOf } from '../../support/tar.ts';
 
 const image = 'busybox:1';
 
-describe('artifacts on the embedded cluster', function () {
-  this.timeout(120_000);
+describe('artifacts on the embedded cluster', () => {
   let world: EmbeddedWorker;
 
   before(async () => {

@@ -13,8 +13,7 @@ import { tarOf } from '../../support/tar.ts';
 const image = 'busybox:1';
 const dir = '/tmp/build/test';
 
-describe('caches on the embedded cluster', function () {
-  this.timeout(120_000);
+describe('caches on the embedded cluster', () => {
   let world: EmbeddedWorker;
 
   before(async () => {

@@ -11,8 +11,7 @@ import { rejection } from '../../support/rejection.ts';
 const image = 'busybox:1';
 const createsPod = { verb: 'create', resource: 'pods', subresource: '' };
 
-describe("KubernetesWorker's classification of refusals and failures", function () {
-  this.timeout(60_000);
+describe("KubernetesWorker's classification of refusals and failures", () => {
   let cluster: EmbeddedCluster;
   let database: PGlite;
   let worker: KubernetesWorker;

@@ -22,8 +22,7 @@ import { workerSetup } from '../../support/worker-setup.ts';
 
 const image = 'busybox:1';
 
-describe('KubernetesWorker after failures', function () {
-  this.timeout(60_000);
+describe('KubernetesWorker after failures', () => {
   let cluster: EmbeddedCluster;
   let database: PGlite;
   let worker: KubernetesWorker;

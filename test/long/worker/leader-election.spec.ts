@@ -8,8 +8,7 @@ import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-work
 const image = 'busybox:1';
 const elected = { leaderElection: true, reapEveryMs: 86_400_000, heartbeatEveryMs: 86_400_000 };
 
-describe('a worker with leader election', function () {
-  this.timeout(20_000);
+describe('a worker with leader election', () => {
   let world: EmbeddedWorker;
 
   before(async () => {

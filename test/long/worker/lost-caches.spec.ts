@@ -14,8 +14,7 @@ import { FolderArchiveStore } from '../../support/stores/folder-archive-store.ts
 const image = 'busybox:1';
 const dir = '/tmp/build/test';
 
-describe('a task cache whose archive another program has changed', function () {
-  this.timeout(120_000);
+describe('a task cache whose archive another program has changed', () => {
   let world: EmbeddedWorker;
   let folder: string;
   let logger: FakeLogger;

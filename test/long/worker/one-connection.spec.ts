@@ -10,15 +10,13 @@ import { describeVolumes } from '../../contract/worker/volumes.ts';
 import { PostgresServer } from '../../support/database/postgres-server.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
 
-describe('KubernetesWorker with a pool of one connection', function () {
-  this.timeout(30_000);
+describe('KubernetesWorker with a pool of one connection', () => {
   let cluster: EmbeddedCluster | undefined;
   let server: PostgresServer | undefined;
   let pool: pg.Pool | undefined;
   let setup: WorkerSetup;
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     [cluster, server] = await Promise.all([
       EmbeddedCluster.start({ isolation: 'mapped', crashLoopBackOffMs: 100 }),
       PostgresServer.start(),

@@ -11,8 +11,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('a process with failures', function () {
-  this.timeout(60_000);
+describe('a process with failures', () => {
   let cluster: EmbeddedCluster;
   let worker: KubernetesWorker;
   let setup: EmbeddedWorker['setup'];

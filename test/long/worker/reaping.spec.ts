@@ -11,8 +11,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('a worker that reaps by itself', function () {
-  this.timeout(20_000);
+describe('a worker that reaps by itself', () => {
   let world: EmbeddedWorker;
 
   before(async () => {
@@ -72,8 +71,7 @@ describe('a worker that reaps by itself', function () {
   });
 });
 
-describe('a pass of the reaper', function () {
-  this.timeout(30_000);
+describe('a pass of the reaper', () => {
   let world: EmbeddedWorker;
   let cluster: ClientNodeCluster;
 

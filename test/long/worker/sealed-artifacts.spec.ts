@@ -17,8 +17,7 @@ import { readTar, tarOf } from '../../support/tar.ts';
 
 const image = 'busybox:1';
 
-describe('artifacts in an archive store on the embedded cluster', function () {
-  this.timeout(120_000);
+describe('artifacts in an archive store on the embedded cluster', () => {
   let world: EmbeddedWorker;
   let store: MemoryArchiveStore;
   let worker: KubernetesWorker;

@@ -9,8 +9,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('the states of a worker', function () {
-  this.timeout(30_000);
+describe('the states of a worker', () => {
   let world: EmbeddedWorker;
   let worker: Worker;
 

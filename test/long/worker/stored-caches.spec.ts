@@ -9,8 +9,7 @@ import { MemoryArchiveStore } from '../../support/stores/memory-archive-store.ts
 
 const image = 'busybox:1';
 
-describe('caches in a store on the embedded cluster', function () {
-  this.timeout(120_000);
+describe('caches in a store on the embedded cluster', () => {
   let world: EmbeddedWorker;
   let store: MemoryArchiveStore;
   let worker: KubernetesWorker;

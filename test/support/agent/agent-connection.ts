@@ -4,6 +4,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 
+import { patienceMs } from '../patience.ts';
 import {
   type DataFrame,
   decodeData,
@@ -124,7 +125,7 @@ export class AgentConnection {
   }
 
   /** Resolves with the next frame of the agent, with split JSON joined; `undefined` at the end. */
-  async next(timeoutMs = 10_000): Promise<Frame | undefined> {
+  async next(timeoutMs = patienceMs): Promise<Frame | undefined> {
     const end = Date.now() + timeoutMs;
     for (;;) {
       const frame = this.#frames.shift();
@@ -216,7 +217,7 @@ export class AgentConnection {
     ];
     const feeder = stdin === undefined ? undefined : new Feeder(this, stdin);
     for (;;) {
-      const frame = await this.next(30_000);
+      const frame = await this.next();
       if (frame === undefined) throw new Error('the connection ended');
       if (frame.type === frameType.data) {
         const data = decodeData(frame);
@@ -271,7 +272,7 @@ export class AgentConnection {
   /** Runs an upload after OPENED. */
   private async feed(feeder: Feeder | undefined): Promise<Json> {
     for (;;) {
-      const frame = await this.next(30_000);
+      const frame = await this.next();
       if (frame === undefined) throw new Error('the connection ended');
       if (frame.type === frameType.window) {
         feeder?.grant(decodeWindow(frame));
@@ -292,7 +293,7 @@ export class AgentConnection {
     const opened = await this.opened();
     const receiver = new Receiver(this, 1, 0);
     for (;;) {
-      const frame = await this.next(30_000);
+      const frame = await this.next();
       if (frame === undefined) throw new Error('the connection ended');
       if (frame.type === frameType.data) receiver.take(decodeData(frame));
       else if (frame.type === frameType.end) receiver.end(decodeEnd(frame));

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { patienceMs } from '../patience.ts';
 import { AgentConnection } from './agent-connection.ts';
 
 export interface AgentOptions {
@@ -137,7 +138,7 @@ export class AgentProcess {
 export async function until<T>(
   what: string,
   check: () => T | Promise<T>,
-  timeoutMs = 5000,
+  timeoutMs = patienceMs,
 ): Promise<Exclude<T, false | undefined>> {
   const end = Date.now() + timeoutMs;
   for (;;) {

@@ -64,8 +64,7 @@ class SharedSite {
 const shared = new SharedSite();
 
 // Of all suites: the first one that needs the site opens it.
-after(async function () {
-  this.timeout(30_000);
+after(async () => {
   await shared.close();
 });
 

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
+import { patienceMs } from '../patience.ts';
 import { type ServerUser, serverUser } from './postgres-binaries.ts';
 
 const run = promisify(execFile);
-const startTimeoutMs = 30_000;
 const port = 6432;
 
 // Like the keeper of a PostgresServer: stops PgBouncer and removes its folder when this process
@@ -93,7 +93,7 @@ logfile = ${join(folder, 'log')}
 
   async #ready(): Promise<void> {
     const path = join(this.#folder, `.s.PGSQL.${port}`);
-    for (const deadline = Date.now() + startTimeoutMs; ; await sleep(15)) {
+    for (const deadline = Date.now() + patienceMs; ; await sleep(15)) {
       const socket = createConnection(path);
       const connected = await once(socket, 'connect').then(
         () => true,

@@ -7,12 +7,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
+import { patienceMs } from '../patience.ts';
 import { runnableBinaries, type ServerUser, serverUser } from './postgres-binaries.ts';
 
 const run = promisify(execFile);
-
-/** The time limit for a server to become ready, on a busy machine. */
-const startTimeoutMs = 30_000;
 
 /** The path of a socket, `/.s.PGSQL.5432` included, has at most 107 bytes. */
 const longestSocketFolder = 80;
@@ -141,7 +139,7 @@ export class PostgresServer {
   }
 
   async #ready(child: ChildProcess): Promise<void> {
-    const deadline = Date.now() + startTimeoutMs;
+    const deadline = Date.now() + patienceMs;
     while (Date.now() < deadline && child.exitCode === null) {
       // The last line is "ready" or "standby" once the server accepts connections.
       const state = await readFile(join(this.#folder, 'data', 'postmaster.pid'), 'utf8').catch(() => '');

@@ -9,8 +9,7 @@ import { type Stop, stopHost } from './stop-hosts.ts';
 
 /** Rounds of `stopHost` on an embedded cluster and a PostgreSQL server outside the hosts. */
 export function describeStoppedHosts(stops: readonly Stop[]): void {
-  describe('a host that is suspended while it creates a container, and continues after another has taken over', function () {
-    this.timeout(120_000);
+  describe('a host that is suspended while it creates a container, and continues after another has taken over', () => {
     const workerName = `stopped-${randomUUID()}`;
     const image = 'busybox:1';
     const namespace = 'default';

@@ -17,8 +17,7 @@ import { type EmbeddedWorker, embeddedWorker } from '../../../support/embedded-w
 import { rejection } from '../../../support/rejection.ts';
 
 /** `test/long/service` runs the same through the program. */
-describe('the streams of the command line', function () {
-  this.timeout(30_000);
+describe('the streams of the command line', () => {
   let embedded: EmbeddedWorker;
   let home: string;
   let context: CliContext & { readonly stdout: PassThrough; readonly stderr: PassThrough };
