@@ -1,7 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite';
 
 import { EmbeddedCluster } from '../../src/embedded/index.ts';
-import type { KubernetesWorker } from '../../src/index.ts';
+import type { KubernetesWorker, KubernetesWorkerOptions } from '../../src/index.ts';
 import { newPGlite } from './database/pglite.ts';
 import { workerSetup } from './worker-setup.ts';
 
@@ -16,7 +16,10 @@ export interface EmbeddedWorker {
   close(): Promise<void>;
 }
 
-export async function embeddedWorker(image: string): Promise<EmbeddedWorker> {
+export async function embeddedWorker(
+  image: string,
+  options?: Partial<KubernetesWorkerOptions>,
+): Promise<EmbeddedWorker> {
   const [cluster, database] = await Promise.all([EmbeddedCluster.start({ crashLoopBackOffMs: 100 }), newPGlite()]);
   const setup = workerSetup({
     kubeconfigPath: cluster.kubeconfigPath,
@@ -24,6 +27,7 @@ export async function embeddedWorker(image: string): Promise<EmbeddedWorker> {
     database,
     image,
     missingImage: 'registry.example/does-not-exist:1',
+    options,
   });
   const worker = await setup.openWith({});
   const close = async (): Promise<void> => {

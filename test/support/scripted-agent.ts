@@ -117,13 +117,29 @@ export class ScriptedAgent {
 
   /** Resolves with the next frame of the host. Rejects if it has another type. */
   async next(type: WireType): Promise<WireFrame> {
-    while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
+    await this.#arrival();
     const frame = this.frames.shift();
     if (frame?.type !== type)
       throw new Error(
         `the host sent ${frame?.type ?? 'nothing'} ${frame?.payload.toString('latin1', 0, 80) ?? ''}, ${type} was expected`,
       );
     return frame;
+  }
+
+  /** As `next`, but skips DATA and END, which may follow for as long as frames are compressed. */
+  async nextAfterData(type: WireType): Promise<WireFrame> {
+    for (;;) {
+      await this.#arrival();
+      const first = this.frames[0]?.type;
+      if (first !== 'DATA' && first !== 'END') return await this.next(type);
+      this.frames.shift();
+    }
+  }
+
+  /** Resolves with the type of the next frame of the host, which stays. */
+  async peek(): Promise<WireType> {
+    await this.#arrival();
+    return this.frames[0]!.type;
   }
 
   async nextJson(type: WireType): Promise<Record<string, unknown>> {
@@ -140,8 +156,7 @@ export class ScriptedAgent {
     let acknowledged = 0;
     this.send(wireWindow(0, 0, windowBytes));
     for (;;) {
-      while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
-      if (this.frames[0]?.type === 'END') break;
+      if ((await this.peek()) === 'END') break;
       const data = readData(await this.next('DATA'));
       const raw = data.zstd ? zstdDecompressSync(data.bytes) : data.bytes;
       if (data.stream !== 0 || data.offset !== received || data.rawLength !== raw.length)
@@ -174,6 +189,10 @@ export class ScriptedAgent {
       await setImmediate();
     }
     this.send(wireEnd(stream, bytes.length, sha256(bytes)));
+  }
+
+  async #arrival(): Promise<void> {
+    while (this.frames.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve));
   }
 
   #onFrame(frame: WireFrame): void {

@@ -12,7 +12,7 @@ export interface ClusterUnderTest {
   readonly database: Database;
   readonly image: string;
   readonly missingImage: string;
-  readonly options?: Partial<KubernetesWorkerOptions>;
+  readonly options?: Partial<KubernetesWorkerOptions> | undefined;
 }
 
 /** Below the time-out of a test, which then fails with the state of the pod that did not start. */

@@ -4,8 +4,10 @@ import { expect } from 'chai';
 import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import type { KubernetesWorker, PodError } from '../../../src/index.ts';
 import { Collector, makeContainer, newOwner } from '../../contract/worker/setup.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const image = 'busybox:1';
 const merge = setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch);
@@ -77,16 +79,24 @@ describe('the diagnostics of a pod', () => {
   });
 
   it('are written by findOrCreateContainer for a pod that does not start in time, masked [A27]', async () => {
-    using _execs = cluster.faults.add({ kind: 'status', status: 503, match: { subresource: 'exec' } });
+    using execs = cluster.faults.add({ kind: 'status', status: 503, match: { subresource: 'exec' } });
     const mask = (text: string): string => text.replaceAll('Running', '***');
-    await using other = await setup.openWith({ startTimeoutMs: 300, mask });
+    const clock = new VirtualClock(Date.now());
+    await using other = await setup.openWith({ startTimeoutMs: 300, mask, clock });
+    /** Lets the time run out once the pod is up, and its agent is tried. */
+    const late = async (call: Promise<unknown>): Promise<PodError> => {
+      const failed = rejection(call);
+      const { hits } = execs;
+      await until('the agent is tried', () => execs.hits > hits);
+      await clock.advance(300);
+      return (await failed) as PodError;
+    };
     const stderr = new Collector();
-    const creating = other.findOrCreateContainer(newOwner(), { image }, { stderr });
-    const error = (await rejection(creating)) as PodError;
+    const error = await late(other.findOrCreateContainer(newOwner(), { image }, { stderr }));
     expect(error).to.include({ code: 'KW_ERR_POD_START_TIMEOUT', waitedMs: 300, containerName: 'main' });
     expect(stderr.text).to.equal(`\n${error.diagnostics}\n`);
     expect(stderr.text).to.include('phase: ***');
-    const volume = (await rejection(other.createVolumeForArtifact('main'))) as PodError;
+    const volume = await late(other.createVolumeForArtifact('main'));
     expect(volume.diagnostics).to.include('phase: ***');
   });
 });

@@ -43,15 +43,14 @@ class HalvedInput {
   }
 }
 
-// Every lease lasts a minute, and every test is shorter: a call that waits for the expiry of
-// another lease fails its test.
+// A call that waits for the expiry of another lease fails its test, which is shorter.
 describe('the lease of a container that is being created', () => {
   let archive: Buffer;
   let world: EmbeddedWorker;
 
   before(async () => {
     archive = await tarOf({ file: randomBytes(300_000).toString('hex') });
-    world = await embeddedWorker(image);
+    world = await embeddedWorker(image, { leaseMs: 600_000 });
   });
 
   after(async () => {
