@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { getEventListeners } from 'node:events';
-import { Readable, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 
 import { expect } from 'chai';
 
@@ -445,13 +445,16 @@ export function describeProcesses(setup: () => WorkerSetup): void {
         it(`continues without the stream for which it ${kind}, and reports it`, async () => {
           const cause = new Error('the log is gone');
           const seen: string[] = [];
+          const stdin = new PassThrough();
           const output = ({ stream, bytes }: OutputChunk): void | Promise<void> => {
             seen.push(`${stream} ${Buffer.from(bytes).toString()}`);
-            return stream === 'stdout' ? fail(cause) : undefined;
+            if (stream === 'stderr') return undefined;
+            stdin.end('more\n');
+            return fail(cause);
           };
           const process = await container.run(
-            { path: 'sh', args: ['-c', 'echo out; sleep 0.2; echo more; echo err >&2; exit 2'] },
-            { output },
+            { path: 'sh', args: ['-c', 'echo out; read -r more; echo "$more"; echo err >&2; exit 2'] },
+            { output, stdin },
           );
           expect(await process.wait()).to.deep.include({ exitStatus: 2, undelivered: [{ stream: 'stdout', cause }] });
           expect(seen).to.deep.equal(['stdout out\n', 'stderr err\n']);

@@ -440,8 +440,8 @@ describe('AgentClient with a real agent', () => {
     const ended = rejection(attachment.result);
     const connection = connections.at(-1)!;
     for (let ping = 0; ping < 12; ping += 1) {
-      const { receivedBytes } = connection;
-      await virtual.advance(10_000);
+      const { sentBytes, receivedBytes } = connection;
+      while (connection.sentBytes === sentBytes) await virtual.advance(1_000);
       await until('the agent has answered', () => connection.receivedBytes > receivedBytes);
     }
     connection.stall();
