@@ -9,12 +9,14 @@ import { expect } from 'chai';
 
 import type { AgentClient } from '../../../src/agent-client/agent-client.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { failure } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type ExecPlan, stall } from '../../support/rig/exec-plan.ts';
 import { type RigClientOptions, TransferRig } from '../../support/rig/transfer-rig.ts';
 import { tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const retryBackoff = { firstMs: 5, longestMs: 20 };
 
@@ -176,10 +178,15 @@ describe('a transfer with a refused exec', () => {
     });
 
     it('uses WebSocket if a proxy accepts SPDY and withholds its bytes', async () => {
-      const each = rig.client({ ...once, exec: { deadAfterMs: 40, pingIntervalMs: 20 } });
+      const clock = new VirtualClock();
+      const each = rig.client({ ...once, exec: { clock } });
       const kept = Promise.withResolvers<void>();
       rig.api.plan({ ignoresPings: true, fromPod: { after: [[0, stall(kept.promise)]] } });
-      await each.receive({ volume: 'v' }, source);
+      const receiving = each.receive({ volume: 'v' }, source);
+      const silent = await rig.api.exec(0);
+      await until('the client has connected', () => silent.bytesToPod > 0);
+      await clock.advance(60_000);
+      await receiving;
       await each.status();
       expect(protocols()).to.deep.equal(['SPDY/3.1', 'v4.channel.k8s.io', 'v4.channel.k8s.io']);
       kept.resolve();
