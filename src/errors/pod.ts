@@ -69,9 +69,10 @@ export abstract class PodError extends KubernetesWorkerError {
   /**
    * The state of the pod and of its node when the error was reported: plain text of several lines,
    * at most 16 KiB, without a line end. Neither the message nor an inspection of the error contains
-   * it. `Process.wait`, `Worker.findOrCreateContainer` and `Worker.createVolumeForArtifact` provide
-   * it, also if the pod or its node cannot be read. `undefined`: the error is of another call, or
-   * `KubernetesWorkerOptions.mask` failed.
+   * it. The calls of `Container` and `Process`, `Worker.findOrCreateContainer` and
+   * `Worker.createVolumeForArtifact` provide it, also if the pod or its node cannot be read, and also
+   * for the error that is the cause of a `ContainerDisappearedError`. `undefined`: the error is of
+   * another call, or `KubernetesWorkerOptions.mask` failed.
    */
   get diagnostics(): string | undefined {
     return this.#diagnostics;

@@ -107,9 +107,10 @@ export interface ProcessIO {
   /** Receives the command's stdout. @defaultValue stdout is not delivered */
   readonly stdout?: Writable | undefined;
   /**
-   * Receives the command's stderr, and after it `PodError.diagnostics` once if `Process.wait` rejects
-   * with a `PodError`. The diagnostics count neither in positions nor in the stored output. If the
-   * writable fails, is closed or is slow, they have no effect.
+   * Receives the command's stderr, and after it `PodError.diagnostics` once if `Container.run`,
+   * `Container.attach` or `Process.wait` rejects with a `PodError`, also as the cause of a
+   * `ContainerDisappearedError`. The diagnostics count neither in positions nor in the stored output.
+   * If the writable fails, is closed or is slow, they have no effect.
    *
    * @defaultValue stderr is not delivered
    */

@@ -31,6 +31,7 @@ import { type ContainerSettings, containerSettings } from './container-settings.
 import { EndedProcess } from './ended-process.ts';
 import { mergeEnvironment } from './exec-limits.ts';
 import { maskedDescription } from './masked-texts.ts';
+import { diagnosed, withDiagnostics } from './notices/diagnosed.ts';
 import { type AttachTarget, PodProcess } from './pod-process.ts';
 import { processDigest, requireSameCommand } from './process-digest.ts';
 import {
@@ -186,23 +187,23 @@ export class PodContainer implements Container {
 
   async listProcesses(options: AbortOptions = {}): Promise<readonly ProcessInfo[]> {
     checkShape('options', abortOptions, options);
-    return await this.#processes.list(options);
+    return await this.#diagnosed(() => this.#processes.list(options), options);
   }
 
   async findProcess(processId: string, options: AbortOptions = {}): Promise<ProcessInfo | undefined> {
     checkProcessCall(processId, options);
-    return await this.#processes.find(processId, options);
+    return await this.#diagnosed(() => this.#processes.find(processId, options), options);
   }
 
   async signalProcess(processId: string, signal: number, options: AbortOptions = {}): Promise<void> {
     checkProcessCall(processId, options);
     checkSignalNumber(signal);
-    await this.#processes.signal(processId, signal, options);
+    await this.#diagnosed(() => this.#processes.signal(processId, signal, options), options);
   }
 
   async stopProcess(processId: string, options: AbortOptions = {}): Promise<ProcessOutcome> {
     checkProcessCall(processId, options);
-    return await this.#processes.stop(processId, options);
+    return await this.#diagnosed(() => this.#processes.stop(processId, options), options);
   }
 
   async describe(options: AbortOptions = {}): Promise<ContainerDescription> {
@@ -262,8 +263,9 @@ export class PodContainer implements Container {
   }
 
   /**
-   * Returns the ended process if its result was stored before the pod ended. Rejects with the error
-   * otherwise, and if the process was started with another command.
+   * Returns the ended process if its result was stored before the pod ended. Rejects otherwise with
+   * the error, whose diagnostics follow on stderr, and if the process was started with another
+   * command.
    */
   async #endedBefore(
     { processId, from, io, span, specDigest }: AttachTarget & { readonly specDigest?: string | undefined },
@@ -271,14 +273,18 @@ export class PodContainer implements Container {
     { signal }: AttachOptions,
   ): Promise<Process> {
     if (!(error instanceof ContainerDisappearedError || error instanceof PodError)) throw error;
-    const result = await this.#components.containers.findProcessResult(this.handle, processId, { signal });
-    if (result === undefined) throw error;
+    const { containers, pods } = this.#components;
+    const result = await containers.findProcessResult(this.handle, processId, { signal });
+    if (result === undefined) throw await diagnosed(error, { pods, stderr: io.stderr, signal });
     requireSameCommand(specDigest, result.specDigest, { handle: this.handle, processId });
     const memoryKill = (): PodError => this.#outOfMemory();
-    const { pods } = this.#components;
     span.set({ exitCode: result.exitStatus });
     span.end();
     return new EndedProcess({ id: processId, handle: this.handle, result, from, io, memoryKill, pods });
+  }
+
+  async #diagnosed<T>(work: () => Promise<T>, { signal }: AbortOptions): Promise<T> {
+    return await withDiagnostics(work, { pods: this.#components.pods, signal });
   }
 
   #outOfMemory(): PodError {

@@ -33,7 +33,7 @@ import { waitOptions, windowSize as windowSizeShape } from '../validation/proces
 import { checkShape } from '../validation/shape.ts';
 import { type ResultComponents, recordResult, requireOwnResult } from './agent-result.ts';
 import { keepHijackMarked } from './hijack-heartbeat.ts';
-import { diagnosed } from './notices/diagnosed.ts';
+import { diagnosed, withDiagnostics } from './notices/diagnosed.ts';
 import { noticeNodeReadiness } from './notices/node-notices.ts';
 import { missingOutput } from './output/missing-output.ts';
 import { ProcessAttachments, stopGraceMs } from './process-attachments.ts';
@@ -172,14 +172,14 @@ export class PodProcess implements Process {
   async signal(signal: number, options: AbortOptions = {}): Promise<void> {
     checkSignalNumber(signal);
     checkShape('options', abortOptions, options);
-    await this.#persist(() => this.#components.agent().signal(this.id, signal, options), options);
+    await this.#call(() => this.#components.agent().signal(this.id, signal, options), options);
   }
 
   async resize(windowSize: WindowSize, options: AbortOptions = {}): Promise<void> {
     checkShape('windowSize', windowSizeShape, windowSize);
     checkWindowSize('windowSize', windowSize);
     checkShape('options', abortOptions, options);
-    await this.#persist(() => this.#components.agent().resize(this.id, windowSize, options), options);
+    await this.#call(() => this.#components.agent().resize(this.id, windowSize, options), options);
   }
 
   position(): ProcessPosition {
@@ -400,6 +400,11 @@ export class PodProcess implements Process {
     const { agent, clock } = this.#components;
     if (this.#attachments.hasBegun) await clock.sleep(stopGraceMs + stopRetryMs, { signal });
     await this.#persist(() => agent().stop(this.id, stopGraceMs, { signal }), { signal });
+  }
+
+  /** Does what a caller awaits, whose error has diagnostics. */
+  async #call(work: () => Promise<void>, { signal }: AbortOptions): Promise<void> {
+    await withDiagnostics(() => this.#persist(work, { signal }), { pods: this.#components.pods, signal });
   }
 
   async #persist<T>(work: () => Promise<T>, { signal }: AbortOptions): Promise<T> {

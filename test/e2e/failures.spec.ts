@@ -6,7 +6,7 @@ import { CoreV1Api } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import type { ContainerSpec, KubernetesWorker, KubernetesWorkerOptions, StepProgress } from '../../src/index.ts';
-import { makeContainer, newOwner, sh } from '../contract/worker/setup.ts';
+import { Collector, makeContainer, newOwner, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
 import { type AdmissionWebhook, admissionWebhook } from '../support/kube/admission-webhook.ts';
 import { kubeApi } from '../support/kube-api.ts';
@@ -26,8 +26,8 @@ describe('failures of pods on a real cluster', () => {
     real = await realCluster(this, 'failures');
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+    const { kubeconfigPath, account, namespace } = real;
+    setup = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage });
     worker = await setup.openWith({});
   });
 
@@ -86,13 +86,15 @@ describe('failures of pods on a real cluster', () => {
     expect(await waiting).to.include({ code: 'KW_ERR_POD_DELETED', retryable: false, mayStillRun: true });
   });
 
-  it('a deletion while no command runs rejects the next run', async () => {
+  it('a deletion while no command runs rejects the next run, with the diagnostics of the pod on its stderr', async () => {
     const { container } = await makeContainer(worker, shellImage);
     await setup.deletePod(container.podName);
-    expect(await rejection(container.run({ path: 'true' }, {}))).to.include({
+    const stderr = new Collector();
+    expect(await rejection(container.run({ path: 'true' }, { stderr }))).to.include({
       code: 'KW_ERR_CONTAINER_DISAPPEARED',
       retryable: false,
     });
+    expect(stderr.text).to.include(`pod ${real!.namespace}/${container.podName} no longer exists`);
   });
 
   for (const [what, command, reason] of [

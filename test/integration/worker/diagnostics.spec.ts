@@ -52,6 +52,17 @@ describe('the diagnostics of a pod', () => {
     expect(loud.position()).to.deep.equal({ stdoutBytes: 6, stderrBytes: 10 });
   });
 
+  it('are on the stderr of a command that cannot start, because its pod was deleted [A30]', async () => {
+    const { container } = await makeContainer(worker, image);
+    await setup.deletePod(container.podName);
+    const stderr = new Collector();
+    const error = await rejection(container.run({ path: 'true' }, { stderr }));
+    expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: container.handle });
+    const { code, diagnostics } = error.cause as PodError;
+    expect([code, stderr.text]).to.deep.equal(['KW_ERR_POD_DELETED', `\n${diagnostics}\n`]);
+    expect(diagnostics).to.include(`pod default/${container.podName} no longer exists`);
+  });
+
   it('have the reason of an eviction, and the pressure and the cordon of the node [A25]', async () => {
     const { container } = await makeContainer(worker, image);
     const [stdout, stderr] = [new Collector(), new Collector()];
