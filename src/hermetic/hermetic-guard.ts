@@ -33,8 +33,13 @@ export interface HermeticGround {
   readonly policies: readonly NetworkPolicy[];
 }
 
-/** The wait between probes of a pod whose network is not yet as it has to be. */
-export const probeRetryMs = 500;
+/** The wait between probes of a pod. */
+const retryMs = 500;
+/**
+ * How many probes in a row have to fail. One may fail where nothing isolates the pod: its network may
+ * be connected late, and the Service may lead to an API server that has just failed.
+ */
+const silentProbes = 2;
 
 /**
  * Proves for each hermetic pod that it cannot send. The policy alone proves nothing, because a
@@ -69,7 +74,8 @@ export class HermeticGuard {
    */
   async requireSealed({ podName }: SupervisedPod, ground: HermeticGround, { signal }: AbortOptions): Promise<void> {
     await this.#requireNoPermission(podName, ground, { signal });
-    const { outcome, passedMs } = await this.#reachUntil('unreachable', podName, ground.target, { signal });
+    const wanted = { outcome: 'unreachable', times: silentProbes } as const;
+    const { outcome, passedMs } = await this.#reachUntil(wanted, podName, ground.target, { signal });
     if (outcome === 'unreachable') return;
     const detail =
       `pod ${podName} still reaches ${textOf(ground.target)} (${outcome}) after ${passedMs} ms, although ` +
@@ -125,25 +131,31 @@ export class HermeticGuard {
 
   async #reachFrom({ podName }: SupervisedPod, options: AbortOptions): Promise<ReachTarget> {
     // A refusal may be that of a node without an endpoint for the Service.
-    const { outcome, target, passedMs } = await this.#reachUntil('connected', podName, undefined, options);
+    const wanted = { outcome: 'connected', times: 1 } as const;
+    const { outcome, target, passedMs } = await this.#reachUntil(wanted, podName, undefined, options);
     if (outcome === 'connected') return target;
     const detail = `an ordinary pod, ${podName}, does not reach ${textOf(target)} either (${outcome}) after ${passedMs} ms`;
     throw this.#refusal('probe-inconclusive', detail);
   }
 
-  /** Tries until the outcome is the expected one, or `enforcementMs` have passed. */
+  /**
+   * Tries until the outcome is the wanted one so many times in a row, or another one after the time of
+   * the cluster has passed.
+   */
   async #reachUntil(
-    wanted: ReachResult['outcome'],
+    wanted: { readonly outcome: ReachResult['outcome']; readonly times: number },
     podName: string,
     target: ReachTarget | undefined,
     { signal }: AbortOptions,
   ): Promise<ReachResult & { readonly passedMs: number }> {
     const { clock, pods, reach, enforcementMs } = this.#components;
-    for (const startedAt = clock.now(); ; ) {
+    const startedAt = clock.now();
+    for (let times = 0; ; ) {
       const result = await pods.persist(podName, () => reach(podName, target, { signal }), { signal });
+      times = result.outcome === wanted.outcome ? times + 1 : 0;
       const passedMs = clock.now() - startedAt;
-      if (result.outcome === wanted || passedMs >= enforcementMs) return { ...result, passedMs };
-      await clock.sleep(probeRetryMs, { signal });
+      if (times === wanted.times || (times === 0 && passedMs >= enforcementMs)) return { ...result, passedMs };
+      await clock.sleep(retryMs, { signal });
     }
   }
 

@@ -157,9 +157,10 @@ describe('HermeticGuard', () => {
 
   context('the hermetic pod', () => {
     it('is tried with the address that the ordinary pod has reached', async () => {
-      await seal();
+      await finish(seal());
       expect(reach.args.map(([podName, of]: readonly unknown[]) => [podName, of])).to.deep.equal([
         ['ordinary', undefined],
+        ['pod-1', target],
         ['pod-1', target],
       ]);
     });
@@ -167,7 +168,21 @@ describe('HermeticGuard', () => {
     it('is tried again until the policy is in effect', async () => {
       outcomes.sealed = ['connected', 'refused', 'connected', 'unreachable'];
       await finish(seal());
+      expect(reach.callCount).to.equal(6);
+    });
+
+    it('is not isolated after one try without an answer', async () => {
+      outcomes.sealed = ['unreachable', 'connected', 'unreachable', 'unreachable', 'connected'];
+      await finish(seal());
       expect(reach.callCount).to.equal(5);
+      outcomes.sealed = ['unreachable', 'connected'];
+      await refused(seal(), 'policy-not-enforced');
+    });
+
+    it('is tried once more if the first try without an answer comes after the limit', async () => {
+      outcomes.sealed = [...Array.from({ length: 40 }, () => 'connected' as const), 'unreachable'];
+      await finish(seal());
+      expect(reach.callCount).to.equal(43);
     });
 
     for (const outcome of ['connected', 'refused'] as const)
@@ -188,7 +203,9 @@ describe('HermeticGuard', () => {
   });
 
   it('examines the cluster with a pod of each kind', async () => {
-    expect(await guard.examine({})).to.equal('An ordinary pod reaches 10.96.0.1:443, and a hermetic pod does not.');
+    expect(await finish(guard.examine({}))).to.equal(
+      'An ordinary pod reaches 10.96.0.1:443, and a hermetic pod does not.',
+    );
     expect(probePods).to.deep.equal([false, true]);
   });
 });
