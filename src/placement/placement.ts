@@ -2,7 +2,7 @@ import { InvalidSpecError } from '../errors/caller.ts';
 import { ForbiddenError } from '../errors/cluster.ts';
 import type { EmitEvent } from '../events/emit-event.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
-import { handleOf } from '../kubernetes/pod-spec/labels.ts';
+import { isOfHandle } from '../kubernetes/pod-spec/labels.ts';
 import type { VolumePlace } from '../repository/placement-queries.ts';
 import type { Repository } from '../repository/repository.ts';
 import { reservedKindPrefix } from '../repository/reservation-repository.ts';
@@ -126,8 +126,9 @@ export class Placement {
   /** A pod of the same name may belong to a later container. */
   #servingPod(place: VolumePlace, serving: ReadonlyMap<string, Pod>): Pod | undefined {
     const wanted = this.#components.podOf(place);
-    const pod = wanted === undefined ? undefined : serving.get(wanted.podName);
-    return handleOf(pod?.metadata) === wanted?.handle ? pod : undefined;
+    if (wanted === undefined) return undefined;
+    const pod = serving.get(wanted.podName);
+    return isOfHandle(pod?.metadata, wanted.handle) ? pod : undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { AdmissionDeniedError, ApiUnavailableError, ConflictError, QuotaExceededError } from '../errors/cluster.ts';
 import { PodDeletedError } from '../errors/pod.ts';
 import type { Cluster, Pod } from '../kubernetes/cluster.ts';
-import { handleOf, podMarks, storeClaimOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
+import { isOfHandle, podMarks, storeClaimOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
 import { mergePodOptions } from '../kubernetes/pod-spec/pod-option-merge.ts';
 import { buildPod, type PodRequest } from '../kubernetes/pod-spec/pod-spec.ts';
 import { callBackoff } from '../retry/backoff.ts';
@@ -184,7 +184,7 @@ export class PodLauncher {
   }
 
   #isOf({ handle, storeClaim }: LaunchRequest, { metadata }: Pod): boolean {
-    if (storeClaim === undefined) return handleOf(metadata) === handle;
+    if (storeClaim === undefined) return isOfHandle(metadata, handle);
     return storeClaimOf(metadata) === storeClaim && workerOf(metadata) === this.#components.workerName;
   }
 

@@ -3,7 +3,7 @@ import type { EmitEvent } from '../events/emit-event.ts';
 import { Semaphore } from '../internal/semaphore.ts';
 import { TookTooLong, within } from '../internal/within.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { handleOf, storeClaimOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
+import { handleOf, isOfHandle, storeClaimOf, workerOf } from '../kubernetes/pod-spec/labels.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import type { AbortOptions, Clock } from '../runtime/options.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
@@ -40,7 +40,7 @@ export interface PodIdentity {
 }
 
 export interface PodDeletion extends AbortOptions {
-  /** @defaultValue the uid of the pod whose label has the handle */
+  /** @defaultValue the uid of the pod of this name, if it is that of the handle */
   readonly uid?: string | undefined;
   /** @defaultValue the pod's own */
   readonly gracePeriodSeconds?: number | undefined;
@@ -101,7 +101,7 @@ export class PodRemover {
     });
   }
 
-  /** Implements `PodRemoval.remove`. Without a known uid, the pod's label identifies its handle. */
+  /** Implements `PodRemoval.remove`. Without a known uid, the pod must be that of the handle. */
   async remove(
     podName: string,
     handle: string,
@@ -169,6 +169,6 @@ export class PodRemover {
 
   async #findUid(podName: string, handle: string, options: AbortOptions): Promise<string | undefined> {
     const pod = await this.#components.cluster.getPod(podName, options);
-    return handleOf(pod?.metadata) === handle ? pod?.metadata?.uid : undefined;
+    return isOfHandle(pod?.metadata, handle) ? pod?.metadata?.uid : undefined;
   }
 }

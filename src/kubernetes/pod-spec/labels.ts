@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import type { ContainerMetadata } from '../../runtime/container.ts';
+import { isGeneratedName } from './pod-name.ts';
 
 /** The facts that a pod's labels describe. */
 export interface LabelFacts {
@@ -97,6 +98,15 @@ interface FoundMarks {
 /** Returns the handle of the container or the volume that a pod was created for. */
 export function handleOf(marks: FoundMarks | undefined): string | undefined {
   return original(marks, 'handle');
+}
+
+/**
+ * Whether a pod was created for the handle. Any client may remove its label; then a name that is
+ * generated for the handle shows it.
+ */
+export function isOfHandle(metadata: (FoundMarks & { readonly name?: string }) | undefined, handle: string): boolean {
+  const owner = handleOf(metadata);
+  return owner === undefined ? isGeneratedName(metadata?.name ?? '', handle) : owner === handle;
 }
 
 /** Returns the name of the worker that created a pod. */

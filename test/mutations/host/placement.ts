@@ -23,7 +23,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an artifact in a pod of another handle counts as reachable',
     file: 'src/placement/placement.ts',
-    find: 'return handleOf(pod?.metadata) === wanted?.handle ? pod : undefined;',
+    find: 'return isOfHandle(pod?.metadata, wanted.handle) ? pod : undefined;',
     replace: 'return pod;',
     killedBy: placement,
   },

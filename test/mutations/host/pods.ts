@@ -184,7 +184,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the pod of another handle is deleted',
     file: 'src/pods/pod-remover.ts',
-    find: 'return handleOf(pod?.metadata) === handle ? pod?.metadata?.uid : undefined;',
+    find: 'return isOfHandle(pod?.metadata, handle) ? pod?.metadata?.uid : undefined;',
     replace: 'return handle === podName ? undefined : pod?.metadata?.uid;',
     killedBy: { specs: ['test/unit/pods/pod-remover.spec.ts'] },
   },

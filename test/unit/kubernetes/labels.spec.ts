@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   handleOf,
   hermeticLabels,
+  isOfHandle,
   labelValue,
   podMarks,
   workerSelector,
@@ -103,6 +104,15 @@ describe('labels', () => {
     expect(handleOf(podMarks({ installationId: 'i', workerName: 'w', handle: 'a b' }))).to.equal('a b');
     expect(handleOf({ labels: {} })).to.equal(undefined);
     expect(handleOf(undefined)).to.equal(undefined);
+  });
+
+  it('show whose pod it is; without the label a generated name does', () => {
+    const marks = podMarks({ installationId: 'i', workerName: 'w', handle: 'h' });
+    expect(isOfHandle({ name: 'chosen', ...marks }, 'h')).to.equal(true);
+    expect(isOfHandle({ name: 'other', ...marks }, 'other')).to.equal(false);
+    expect(isOfHandle({ name: 'h' }, 'h')).to.equal(true);
+    expect(isOfHandle({ name: 'chosen', labels: {} }, 'h')).to.equal(false);
+    expect(isOfHandle(undefined, 'h')).to.equal(false);
   });
 
   it('have the prefix of the worker if they only describe the pod', () => {

@@ -69,6 +69,18 @@ describe('PodRemover', () => {
     sinon.assert.notCalled(cluster.deletePod);
   });
 
+  it('deletes a pod without the label of its handle if its name is generated for the handle', async () => {
+    const handle = '8f0c2d1e-0000-4000-8000-000000000000';
+    for (const [name, isOwn] of [
+      ['main-unit-b1-task-8f0c2d1e', true],
+      ['chosen', false],
+    ] as const) {
+      cluster.getPod.resolves({ metadata: { name, uid: 'u' } });
+      expect(await remover.remove(name, handle)).to.equal(isOwn);
+    }
+    sinon.assert.calledOnceWithMatch(cluster.deletePod, 'main-unit-b1-task-8f0c2d1e', { uid: 'u' });
+  });
+
   it('returns false if the pod no longer exists', async () => {
     cluster.deletePod.resolves(false);
     expect(await remover.remove('p', 'h', { uid: 'u' })).to.equal(false);
