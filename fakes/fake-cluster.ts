@@ -55,6 +55,10 @@ export class FakeCluster implements Cluster {
     'FakeCluster.podEvents',
     async () => {},
   );
+  readonly podMetrics: StubOf<Cluster['podMetrics']> = stubOf<Cluster['podMetrics']>(
+    'FakeCluster.podMetrics',
+    async () => {},
+  );
   readonly getSecret: StubOf<Cluster['getSecret']> = stubOf<Cluster['getSecret']>(
     'FakeCluster.getSecret',
     async () => {},

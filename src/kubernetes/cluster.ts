@@ -35,6 +35,19 @@ export type ConfigMap = V1ConfigMap;
 export type PodEvent = CoreV1Event;
 
 /**
+ * What the Kubernetes containers of a pod use, as the metrics API reports it. Amounts are quantities,
+ * such as `2m` or `640Ki`.
+ *
+ * @public
+ */
+export interface PodMetrics {
+  readonly containers: readonly {
+    readonly name: string;
+    readonly usage: Readonly<Record<string, string>>;
+  }[];
+}
+
+/**
  * A secret, as the Kubernetes client types it.
  *
  * @public
@@ -132,6 +145,11 @@ export interface Cluster {
    * if the caller may not list events.
    */
   podEvents(podName: string, podUid: string, options?: AbortOptions): Promise<readonly PodEvent[] | undefined>;
+  /**
+   * Returns what the Kubernetes containers of a pod use; `undefined` if the cluster has no metrics
+   * API, does not answer it, or has not measured the pod yet, and if the caller may not read it.
+   */
+  podMetrics(podName: string, options?: AbortOptions): Promise<PodMetrics | undefined>;
   /**
    * Returns a secret; `undefined` if it does not exist. Only the check of images in their registries
    * needs this call and its permission.

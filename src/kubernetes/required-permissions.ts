@@ -95,6 +95,17 @@ export const preflightPermissions: readonly RequiredPermission[] = [
   { apiGroup: '', resource: 'secrets', verbs: ['get'], purpose: 'pull secrets for the check of images' },
 ];
 
+/** Optional, for what a container uses in its description. Only a cluster with a metrics API has it. */
+export const usagePermissions: readonly RequiredPermission[] = [
+  {
+    apiGroup: 'metrics.k8s.io',
+    resource: 'pods',
+    verbs: ['get'],
+    purpose: 'what a container uses, in its description',
+    without: 'descriptions of containers state nothing about what they use',
+  },
+];
+
 /** Needed in the namespace only for hermetic containers. */
 export const hermeticPermissions: readonly RequiredPermission[] = [
   {

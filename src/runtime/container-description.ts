@@ -69,16 +69,34 @@ export interface KubernetesContainerInfo {
   /** The state of the Kubernetes container. */
   readonly state: KubernetesContainerState;
   /**
-   * What the node reserves for the Kubernetes container, by its specification and the defaults of
-   * the namespace. Absent if it reserves nothing. A pod's state does not contain what is in use.
+   * What the node reserves for the Kubernetes container, by its specification and the defaults of the
+   * namespace. Absent if it reserves nothing.
    */
   readonly requests?: ContainerRequests | undefined;
   /** The limits of the Kubernetes container. Absent without limits. */
   readonly limits?: ContainerLimits | undefined;
+  /**
+   * What the Kubernetes container uses. Absent if the cluster has no metrics API (metrics-server) or
+   * has not measured the pod yet, and if the worker has no permission to read it.
+   */
+  readonly usage?: ContainerUsage | undefined;
   /** How often the Kubernetes container was restarted. */
   readonly restarts: number;
   /** How the previous run ended. Absent if there was none. */
   readonly lastTermination?: TerminationInfo | undefined;
+}
+
+/**
+ * What a Kubernetes container uses, as the metrics API of the cluster has measured it last: usually
+ * over some seconds, up to a minute ago.
+ *
+ * @public
+ */
+export interface ContainerUsage {
+  /** The processor time in thousandths of a CPU. */
+  readonly cpuMilli: number;
+  /** The memory in bytes that the node cannot take back without ending the container. */
+  readonly memoryBytes: number;
 }
 
 /**

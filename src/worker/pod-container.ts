@@ -212,7 +212,11 @@ export class PodContainer implements Container {
     const pod = this.#podIsMissing ? undefined : await cluster.getPod(this.podName, options);
     const uid = pod?.metadata?.uid;
     if (pod === undefined || uid === undefined || uid !== (this.#record.podUid ?? uid)) throw this.#disappeared();
-    return maskedDescription(describePod(pod, await cluster.podEvents(this.podName, uid, options)), pods.mask);
+    const [events, metrics] = await Promise.all([
+      cluster.podEvents(this.podName, uid, options),
+      cluster.podMetrics(this.podName, options),
+    ]);
+    return maskedDescription(describePod(pod, { events, metrics }), pods.mask);
   }
 
   async mounts(options: AbortOptions = {}): Promise<readonly VolumeMount[]> {

@@ -2,7 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 
 import { InvalidSpecError } from '../../errors/caller.ts';
 import type { ApiCallFacts } from '../../errors/cluster.ts';
-import { ApiError, ConflictError, ForbiddenError } from '../../errors/cluster.ts';
+import { ApiError, ApiUnavailableError, ConflictError, ForbiddenError } from '../../errors/cluster.ts';
 import { isKubernetesWorkerError } from '../../errors/error-code.ts';
 import type { ExecEndpoint } from '../../exec/exec-endpoint.ts';
 import { quote } from '../../internal/quote.ts';
@@ -34,6 +34,7 @@ import type {
   PodChange,
   PodEvent,
   PodList,
+  PodMetrics,
   ResourceQuota,
   Secret,
 } from '../cluster.ts';
@@ -55,6 +56,7 @@ import {
   objectFromJson,
   pageFromJson,
   podFromJson,
+  podMetricsFromJson,
   resourceQuotaFromJson,
   secretFromJson,
   tokenReviewFromJson,
@@ -269,6 +271,19 @@ export class ClientNodeCluster implements Cluster {
       return this.#caller.call(request, pageFromJson(eventFromJson));
     });
     return await unlessForbidden(list.then(({ items }) => items));
+  }
+
+  async podMetrics(podName: string, { signal }: AbortOptions = {}): Promise<PodMetrics | undefined> {
+    const path = ['apis', 'metrics.k8s.io', 'v1beta1', 'namespaces', this.namespace, 'pods', podName];
+    const request = this.#request('get', 'pods.metrics.k8s.io', { path, signal, retry: 'unanswered' });
+    try {
+      return await this.#caller.call(request, podMetricsFromJson);
+    } catch (error) {
+      // A server without this API answers 404 without a status object, and 503 if its backend is away.
+      const isAbsent = error instanceof ApiError && error.status === 404;
+      if (isAbsent || error instanceof ForbiddenError || error instanceof ApiUnavailableError) return undefined;
+      throw error;
+    }
   }
 
   async getSecret(name: string, { signal }: AbortOptions = {}): Promise<Secret | undefined> {

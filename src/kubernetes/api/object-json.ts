@@ -6,6 +6,7 @@ import type {
   ObjectMetadata,
   Pod,
   PodEvent,
+  PodMetrics,
   ResourceQuota,
   Secret,
 } from '../cluster.ts';
@@ -55,6 +56,17 @@ export function eventFromJson(json: unknown): PodEvent | undefined {
   toDates(event, ['firstTimestamp', 'lastTimestamp', 'eventTime']);
   for (const series of objectsIn([json['series']])) toDates(series, ['lastObservedTime']);
   return event;
+}
+
+/** Returns what a PodMetrics object states, as far as it has the form. */
+export function podMetricsFromJson(json: unknown): PodMetrics | undefined {
+  if (!isObject(json)) return undefined;
+  const containers = objectsIn(json['containers']).flatMap(({ name, usage }) => {
+    if (typeof name !== 'string' || !isObject(usage)) return [];
+    const amounts = Object.entries(usage).filter((amount): amount is [string, string] => typeof amount[1] === 'string');
+    return [{ name, usage: Object.fromEntries(amounts) }];
+  });
+  return { containers };
 }
 
 /** Does for a secret what `podFromJson` does for a pod. */

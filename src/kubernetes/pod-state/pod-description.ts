@@ -7,6 +7,7 @@ import type {
 
 import type {
   ContainerDescription,
+  ContainerUsage,
   KubernetesContainerInfo,
   KubernetesContainerState,
   PodConditionInfo,
@@ -14,12 +15,18 @@ import type {
   TerminationInfo,
 } from '../../runtime/container-description.ts';
 import type { ContainerLimits } from '../../runtime/resources.ts';
-import type { Pod, PodEvent } from '../cluster.ts';
+import type { Pod, PodEvent, PodMetrics } from '../cluster.ts';
 import { mainContainerName } from '../pod-spec/pod-spec.ts';
 import { quantityIn } from '../quantity.ts';
 
-/** Describes a pod and its events. `undefined` events: they may not be read. */
-export function describePod(pod: Pod, events: readonly PodEvent[] | undefined): ContainerDescription {
+/** What a description has besides the pod. Absent: it is not known. */
+export interface PodSurroundings {
+  readonly events?: readonly PodEvent[] | undefined;
+  readonly metrics?: PodMetrics | undefined;
+}
+
+/** Describes a pod, its events and what it uses. */
+export function describePod(pod: Pod, { events, metrics }: PodSurroundings = {}): ContainerDescription {
   const { metadata, spec, status } = pod;
   return present({
     podName: metadata?.name ?? '',
@@ -30,7 +37,7 @@ export function describePod(pod: Pod, events: readonly PodEvent[] | undefined): 
     message: status?.message,
     deletedAt: metadata?.deletionTimestamp,
     conditions: describeConditions(pod),
-    containers: describeContainers(pod),
+    containers: describeContainers(pod, metrics),
     events: events === undefined ? undefined : describeEvents(events),
   });
 }
@@ -42,7 +49,7 @@ function describeConditions(pod: Pod): PodConditionInfo[] {
 }
 
 /** Describes the containers in the order in which the pod starts them, with `main` before sidecars. */
-function describeContainers({ spec, status }: Pod): KubernetesContainerInfo[] {
+function describeContainers({ spec, status }: Pod, metrics: PodMetrics | undefined): KubernetesContainerInfo[] {
   const all = spec?.containers ?? [];
   const main = all.filter(({ name }) => name === mainContainerName);
   const others = all.filter(({ name }) => name !== mainContainerName);
@@ -51,13 +58,15 @@ function describeContainers({ spec, status }: Pod): KubernetesContainerInfo[] {
     describeContainer(
       container,
       statuses.find(({ name }) => name === container.name),
+      metrics?.containers.find(({ name }) => name === container.name)?.usage,
     ),
   );
 }
 
 function describeContainer(
   { name, image = '', resources }: V1Container,
-  status?: V1ContainerStatus,
+  status: V1ContainerStatus | undefined,
+  usage: Readonly<Record<string, string>> | undefined,
 ): KubernetesContainerInfo {
   const last = status?.lastState?.terminated;
   return present({
@@ -68,6 +77,7 @@ function describeContainer(
     state: describeState(status?.state ?? {}),
     requests: describeAmounts(resources?.requests),
     limits: describeAmounts(resources?.limits),
+    usage: describeUsage(usage),
     restarts: status?.restartCount ?? 0,
     lastTermination: last === undefined ? undefined : describeTermination(last),
   });
@@ -83,6 +93,12 @@ function describeAmounts(amounts: Readonly<Record<string, string>> = {}): Contai
     ephemeralStorageBytes: amountOf('ephemeral-storage', 'one'),
   });
   return Object.keys(described).length === 0 ? undefined : described;
+}
+
+/** Has no disk space: the metrics API does not measure it. */
+function describeUsage(usage: Readonly<Record<string, string>> = {}): ContainerUsage | undefined {
+  const { cpuMilli, memoryBytes } = describeAmounts(usage) ?? {};
+  return cpuMilli === undefined || memoryBytes === undefined ? undefined : { cpuMilli, memoryBytes };
 }
 
 function describeState({ running, terminated, waiting }: V1ContainerState): KubernetesContainerState {

@@ -48,8 +48,8 @@ function headOf({ namespace, podName, pod, absence }: PodFindings): string {
 }
 
 function podLines(pod: Pod, show: ShowText): string[] {
-  const { nodeName, phase, reason, message, deletedAt, conditions, containers } = describePod(pod, undefined);
-  const shown = conditions.filter((each) => each.status === 'False' || (each.reason ?? '') !== '');
+  const { nodeName, phase, reason, message, deletedAt, conditions, containers } = describePod(pod);
+  const told = conditions.filter((each) => each.status === 'False' || (each.reason ?? '') !== '');
   return [
     `node: ${nodeName ?? 'not assigned'}`,
     `phase: ${phase}`,

@@ -393,6 +393,27 @@ describe('ClientNodeCluster', () => {
       expect(await cluster.podEvents('p', 'u')).to.equal(undefined);
     });
 
+    it('of what a pod uses return it, or undefined where the metrics API is missing, away or forbidden', async () => {
+      const containers = [{ name: 'main', usage: { cpu: '2m', memory: '640Ki', odd: 1 } }, { name: 'other' }, {}];
+      answers(gives({ kind: 'PodMetrics', metadata: {}, containers }));
+      expect(await cluster.podMetrics('p')).to.deep.equal({
+        containers: [{ name: 'main', usage: { cpu: '2m', memory: '640Ki' } }],
+      });
+      expect(server.requests).to.deep.equal(['GET /apis/metrics.k8s.io/v1beta1/namespaces/ci/pods/p']);
+      for (const [status, reason] of [
+        [404, 'NotFound'],
+        [403, 'Forbidden'],
+        [503, 'ServiceUnavailable'],
+      ] as const) {
+        server.requests.length = 0;
+        answers(fails(status, reason));
+        expect(await cluster.podMetrics('p')).to.equal(undefined);
+        expect(server.requests).to.have.length(1);
+      }
+      answers(fails(400, 'BadRequest'));
+      expect(await rejection(cluster.podMetrics('p'))).to.be.instanceOf(ApiError);
+    });
+
     it('of nodes return their architectures, or undefined without the permission', async () => {
       const node = (architecture: string): object => ({ metadata: { labels: { 'kubernetes.io/arch': architecture } } });
       answers(gives({ metadata: {}, items: [node('arm64'), node('amd64'), node('arm64'), {}] }));

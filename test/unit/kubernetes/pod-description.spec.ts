@@ -18,7 +18,9 @@ function eventOf(parts: Partial<PodEvent>): PodEvent {
 
 describe('describePod', () => {
   it('describes a pod that has only been created', () => {
-    expect(describePod(podWith({ spec: { containers: [{ name: 'main', image: 'i' }] } }), [])).to.deep.equal({
+    expect(
+      describePod(podWith({ spec: { containers: [{ name: 'main', image: 'i' }] } }), { events: [] }),
+    ).to.deep.equal({
       podName: 'pod',
       podUid: 'uid',
       phase: 'Unknown',
@@ -29,22 +31,19 @@ describe('describePod', () => {
   });
 
   it('has the node, the phase with its reason, the deletion and the conditions', () => {
-    const description = describePod(
-      {
-        metadata: { name: 'pod', uid: 'uid', deletionTimestamp: late },
-        spec: { nodeName: 'node', containers: [] },
-        status: {
-          phase: 'Failed',
-          reason: 'Evicted',
-          message: 'disk',
-          conditions: [
-            { type: 'Ready', status: 'False', reason: 'PodFailed', message: 'ended', lastTransitionTime: early },
-            { type: 'PodScheduled', status: 'True' },
-          ],
-        },
+    const description = describePod({
+      metadata: { name: 'pod', uid: 'uid', deletionTimestamp: late },
+      spec: { nodeName: 'node', containers: [] },
+      status: {
+        phase: 'Failed',
+        reason: 'Evicted',
+        message: 'disk',
+        conditions: [
+          { type: 'Ready', status: 'False', reason: 'PodFailed', message: 'ended', lastTransitionTime: early },
+          { type: 'PodScheduled', status: 'True' },
+        ],
       },
-      undefined,
-    );
+    });
     expect(description).to.deep.equal({
       podName: 'pod',
       podUid: 'uid',
@@ -94,7 +93,6 @@ describe('describePod', () => {
           ],
         },
       }),
-      undefined,
     );
     expect(containers).to.deep.equal([
       { name: 'before', image: 'b', state: { kind: 'terminated', termination: { exitCode: 0 } }, restarts: 0 },
@@ -124,10 +122,26 @@ describe('describePod', () => {
       { name: 'main', image: 'i', resources },
       { name: 'side', image: 's', resources: { limits: { 'example.com/gpu': '1' } } },
     ];
-    const [main, side] = describePod(podWith({ spec: { containers } }), undefined).containers;
+    const [main, side] = describePod(podWith({ spec: { containers } })).containers;
     expect(main?.requests).to.deep.equal({ cpuMilli: 250, memoryBytes: 1_073_741_824 });
     expect(main?.limits).to.deep.equal({ ephemeralStorageBytes: 2_000_000_000 });
     expect(side).to.not.have.any.keys('requests', 'limits');
+  });
+
+  it('has what each Kubernetes container uses, as far as it was measured', () => {
+    const containers = ['main', 'new', 'half'].map((name) => ({ name, image: 'i' }));
+    const metrics = {
+      containers: [
+        { name: 'main', usage: { cpu: '1500001n', memory: '640Ki', 'example.com/gpu': '1' } },
+        { name: 'half', usage: { cpu: '1', memory: '?' } },
+      ],
+    };
+    const described = describePod(podWith({ spec: { containers } }), { metrics }).containers;
+    expect(described.map(({ name, usage }) => [name, usage])).to.deep.equal([
+      ['main', { cpuMilli: 2, memoryBytes: 655_360 }],
+      ['new', undefined],
+      ['half', undefined],
+    ]);
   });
 
   it('has the events by their last time, from the older and from the newer fields', () => {
@@ -144,7 +158,7 @@ describe('describePod', () => {
         reportingComponent: '',
       }),
     ];
-    expect(describePod(podWith({}), events).events).to.deep.equal([
+    expect(describePod(podWith({}), { events }).events).to.deep.equal([
       { type: 'Normal', reason: 'Created', message: 'm', count: 1, firstAt: early, lastAt: early, source: 'scheduler' },
       {
         type: 'Warning',

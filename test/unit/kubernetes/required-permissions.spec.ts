@@ -11,6 +11,7 @@ import {
   type RequiredPermission,
   requiredPermissions,
   tokenReviewPermissions,
+  usagePermissions,
 } from '../../../src/kubernetes/required-permissions.ts';
 
 interface Rule {
@@ -40,11 +41,12 @@ function plain(rules: readonly Rule[]): Rule[] {
 }
 
 describe('docs/rbac.md', () => {
-  it('has Roles with exactly the required permissions, and those of the check of images and of hermetic containers', async () => {
+  it('has Roles with exactly the required permissions, those of the check of images and of hermetic containers, and that of what a container uses', async () => {
     expect(plain(await documentedRules('Role'))).to.deep.equal([
       ...asRules(requiredPermissions),
       ...asRules(preflightPermissions),
       ...asRules(hermeticPermissions),
+      ...asRules(usagePermissions),
     ]);
   });
 
