@@ -8,7 +8,7 @@ import { handleOf } from '../kubernetes/pod-spec/labels.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import { mainContainerState, terminations } from '../kubernetes/pod-state/main-container-state.ts';
 import { PodStart, type StartProblem } from '../kubernetes/pod-state/pod-start.ts';
-import { waitsForVolumesSince } from '../kubernetes/pod-state/pod-status.ts';
+import { hasEnded, waitsForVolumesSince } from '../kubernetes/pod-state/pod-status.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 import { type Backoff, callBackoff } from '../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../retry/retry.ts';
@@ -126,6 +126,21 @@ export class PodSupervisor {
       (uid === undefined || pod.metadata?.uid === uid) &&
       (handle === undefined || (handleOf(pod.metadata) ?? handle) === handle)
     );
+  }
+
+  /**
+   * Returns why no command can run in the pod any more: it no longer exists, is being deleted, or has
+   * ended for good, such as by an eviction. `undefined` if one can. With a uid, the pod must have that
+   * uid.
+   */
+  async findLoss(
+    podName: string,
+    { uid, signal }: Pick<PodIdentity, 'uid'> & AbortOptions = {},
+  ): Promise<PodError | undefined> {
+    const pod = await this.#components.cluster.getPod(podName, { signal });
+    if (pod === undefined || (uid !== undefined && pod.metadata?.uid !== uid)) return this.#gone(podName);
+    const isEnding = pod.metadata?.deletionTimestamp !== undefined;
+    return isEnding || hasEnded(pod) ? this.#errors.problemOf(pod) : undefined;
   }
 
   /**

@@ -20,6 +20,7 @@ import {
   type ResolvableRequest,
   releaseMs,
 } from './container-creation.ts';
+import { diagnosed } from './notices/diagnosed.ts';
 import { stepNotices } from './notices/step-notices.ts';
 import { stepListener } from './step-listener.ts';
 
@@ -61,7 +62,7 @@ export async function findOrCreateContainer(
       }
     }
     if (container.state === 'created') {
-      await requirePod(container, components, { signal });
+      await requirePod(container, requested, components, { signal });
       progress.ready();
       return { container, created: false };
     }
@@ -198,16 +199,18 @@ async function requireNotFinished(
 }
 
 /**
- * Throws if the pod of a created container no longer exists. The container is not recreated,
- * because its outputs would be empty without an error.
+ * Throws if no command can run in the pod of a created container any more. The container is not
+ * created again, because its outputs would be silently empty.
  */
 async function requirePod(
   { handle, podName, podUid }: ContainerRecord,
+  { stderr }: ContainerRequest,
   { pods, workerName }: ContainerCreationComponents,
-  options: AbortOptions,
+  { signal }: AbortOptions,
 ): Promise<void> {
-  if (!(await pods.exists(podName, { ...options, uid: podUid })))
-    throw new ContainerDisappearedError(handle, workerName);
+  const loss = await pods.findLoss(podName, { uid: podUid, signal });
+  if (loss === undefined) return;
+  throw await diagnosed(new ContainerDisappearedError(handle, workerName, { cause: loss }), { pods, stderr, signal });
 }
 
 function newContainer(

@@ -1,7 +1,7 @@
 import { CoreV1Api } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import { type KubernetesWorker, PodDeletedError, type Process } from '../../src/index.ts';
+import { type KubernetesWorker, PodDeletedError } from '../../src/index.ts';
 import { Collector, makeContainer } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
@@ -27,8 +27,15 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     real = await realCluster(this, 'pod-ends');
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    worker = await workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage }).openWith({});
+    const { kubeconfigPath, account, namespace } = real;
+    worker = await workerSetup({
+      kubeconfigPath,
+      account,
+      namespace,
+      database,
+      image: shellImage,
+      missingImage,
+    }).openWith({});
   });
 
   after(async () => {
@@ -37,14 +44,12 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     await database?.close();
   });
 
-  async function begin(
-    text = script,
-  ): Promise<{ readonly process: Process; readonly podName: string; readonly handle: string }> {
-    const { container } = await makeContainer(worker, shellImage);
+  async function begin(text = script) {
+    const { container, owner, spec } = await makeContainer(worker, shellImage);
     const stdout = new Collector();
     const process = await container.run({ id: 'step', path: 'sh', args: ['-c', text] }, { stdout });
     await stdout.shows('ready');
-    return { process, podName: container.podName, handle: container.handle };
+    return { process, podName: container.podName, handle: container.handle, owner, spec };
   }
 
   /** Checks that no host finds a result, neither this host nor a restarted one. */
@@ -98,7 +103,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     const { namespace } = real!;
     const limits = [{ type: 'Container', _default: { 'ephemeral-storage': '8Mi' } }];
     await api.createNamespacedLimitRange({ namespace, body: { metadata: { name: 'storage' }, spec: { limits } } });
-    const { process, podName, handle } = await begin(
+    const { process, podName, handle, owner, spec } = await begin(
       `dd if=/dev/zero of=/tmp/build/test/big bs=1M count=64 2>/dev/null; ${script}`,
     );
     const error = await rejection(process.wait());
@@ -106,5 +111,12 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     const pod = await api.readNamespacedPod({ name: podName, namespace });
     expect(pod.status?.phase).to.equal('Failed');
     await hasNoResult(handle);
+    const stderr = new Collector();
+    const lost = await rejection(worker.findOrCreateContainer(owner, spec, { stderr }));
+    expect(lost).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle });
+    expect(lost.cause).to.include({ code: 'KW_ERR_POD_EVICTED', podName });
+    expect(stderr.text).to.include('  reason: Evicted\n');
+    const found = await worker.lookupContainer(handle);
+    expect(await found?.describe()).to.include({ phase: 'Failed', reason: 'Evicted' });
   });
 });

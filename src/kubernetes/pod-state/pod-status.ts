@@ -87,6 +87,11 @@ export function waitsForVolumesSince(pod: Pod): Date | undefined {
   return isScheduled && condition?.status === 'False' ? condition.lastTransitionTime : undefined;
 }
 
+/** Whether all containers of the pod have ended, and none starts again. */
+export function hasEnded({ status }: Pod): boolean {
+  return status?.phase === 'Failed' || status?.phase === 'Succeeded';
+}
+
 function endOfPod(pod: Pod): PodError | undefined {
   const { phase, reason, message } = pod.status ?? {};
   const disruption = findCondition(pod, 'DisruptionTarget');
@@ -95,8 +100,7 @@ function endOfPod(pod: Pod): PodError | undefined {
     return new PodEvictedError(factsOf(pod, reason, message));
   }
   if (pod.metadata?.deletionTimestamp !== undefined) return new PodDeletedError(factsOf(pod, reason, message));
-  if (phase === 'Failed' || phase === 'Succeeded')
-    return new PodFailedError(failureFacts(pod, reason ?? phase, message));
+  if (hasEnded(pod)) return new PodFailedError(failureFacts(pod, reason ?? phase, message));
   return undefined;
 }
 

@@ -409,8 +409,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a container is created again after its pod has ended',
     file: 'src/worker/find-or-create-container.ts',
-    find: '  if (!(await pods.exists(podName, { ...options, uid: podUid })))',
-    replace: '  if (podUid === podName && !(await pods.exists(podName, { ...options, uid: podUid })))',
+    find: '  if (loss === undefined) return;',
+    replace: '  if (loss === undefined || podUid !== podName) return;',
     killedBy: worker('CONTAINER_DISAPPEARED if its pod no longer exists'),
   },
   {

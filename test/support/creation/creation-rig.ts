@@ -67,7 +67,7 @@ export const never = (signal: AbortSignal | undefined): Promise<never> =>
 export class CreationRig {
   readonly containers = new FakeContainerRepository();
   readonly launcher = { launch: sinon.stub().resolves('uid-1'), discard: sinon.stub().resolves() };
-  readonly pods: Record<'exists' | 'requireAlive' | 'whenAgentAnswers' | 'fence' | 'diagnose', sinon.SinonStub> &
+  readonly pods: Record<'findLoss' | 'requireAlive' | 'whenAgentAnswers' | 'fence' | 'diagnose', sinon.SinonStub> &
     Pick<PodSupervisor, 'retry' | 'mask'>;
   readonly takeFrom = sinon.stub().resolves({ rawBytes: 1024 });
   readonly images = {
@@ -103,7 +103,7 @@ export class CreationRig {
       timeouts,
     } as unknown as PodSupervisorComponents);
     this.pods = {
-      exists: sinon.stub().resolves(true),
+      findLoss: sinon.stub().resolves(undefined),
       requireAlive: sinon.stub().resolves(),
       whenAgentAnswers: sinon.stub().resolves(),
       fence: sinon.stub().resolves(),

@@ -107,6 +107,38 @@ describe('PodSupervisor', () => {
     expect(clock.sleeping, 'timers left').to.equal(0);
   });
 
+  describe('findLoss()', () => {
+    const codeOf = async (uid?: string): Promise<string | undefined> =>
+      (await supervisor.findLoss(podName, { uid }))?.code;
+
+    it('resolves with undefined for a pod in which commands may run', async () => {
+      cluster.getPod.resolves(podOf('running'));
+      expect(await codeOf('uid')).to.equal(undefined);
+      cluster.getPod.resolves(podOf('restarted', { status: { phase: 'Pending' } }));
+      expect(await codeOf()).to.equal(undefined);
+    });
+
+    it('resolves with the deletion of a pod that is missing, has another uid or is being deleted [A24]', async () => {
+      expect(await codeOf()).to.equal('KW_ERR_POD_DELETED');
+      cluster.getPod.resolves(podOf('running'));
+      expect(await codeOf('other')).to.equal('KW_ERR_POD_DELETED');
+      cluster.getPod.resolves(podOf('running', deleted));
+      expect(await codeOf()).to.equal('KW_ERR_POD_DELETED');
+    });
+
+    it('resolves with why a pod has ended for good [A24] [A25]', async () => {
+      cluster.getPod.resolves(podOf('terminated', { status: { phase: 'Failed', reason: 'Evicted' } }));
+      expect(await codeOf('uid')).to.equal('KW_ERR_POD_EVICTED');
+      cluster.getPod.resolves(podOf('terminated', { status: { phase: 'Succeeded' } }));
+      expect(await codeOf('uid')).to.equal('KW_ERR_POD_FAILED');
+    });
+
+    it('rejects if the API does not answer [A23]', async () => {
+      cluster.getPod.rejects(unavailable);
+      expect(await rejection(supervisor.findLoss(podName))).to.equal(unavailable);
+    });
+  });
+
   describe('exists()', () => {
     it('resolves with true for a pod that is not being deleted', async () => {
       cluster.getPod.resolves(podOf('running'));

@@ -4,7 +4,7 @@ import sinon from 'sinon';
 import { InvalidSpecError } from '../../../src/errors/caller.ts';
 import { HermeticNotEnforcedError } from '../../../src/errors/hermetic.ts';
 import { OwnerFinishedError } from '../../../src/errors/owner.ts';
-import { PodDeletedError } from '../../../src/errors/pod.ts';
+import { PodDeletedError, PodEvictedError } from '../../../src/errors/pod.ts';
 import { ContainerDisappearedError, IllegalTransitionError, LeaseLostError } from '../../../src/errors/repository.ts';
 import { Collector } from '../../contract/worker/setup.ts';
 import { artifact, away, CreationRig, found } from '../../support/creation/creation-rig.ts';
@@ -204,6 +204,20 @@ describe('findOrCreateContainer', () => {
       sinon.assert.calledOnceWithMatch(pods.requireAlive, 'pod-1', { uid: 'uid-0' });
       sinon.assert.calledOnce(containers.markFailed);
     });
+  });
+
+  it('rejects with the loss of the pod of a created container as the cause, and its diagnostics on stderr [A24]', async () => {
+    const facts = { namespace: 'ci', podName: 'pod-1', reason: 'Evicted' };
+    containers.findOrInsert.resolves(found('created', false, 'uid-0'));
+    pods.findLoss.resolves(new PodEvictedError(facts));
+    pods.diagnose.resolves(new PodEvictedError({ ...facts, diagnostics: 'its node has no memory' }));
+    rig.stderr = new Collector();
+    const error = await rejection(findOrCreate());
+    expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'c-1', workerName: 'w' });
+    expect(error.cause).to.include({ code: 'KW_ERR_POD_EVICTED', diagnostics: 'its node has no memory' });
+    expect(rig.stderr.text).to.equal('\nits node has no memory\n');
+    sinon.assert.calledOnceWithMatch(pods.findLoss, 'pod-1', { uid: 'uid-0' });
+    sinon.assert.notCalled(launcher.launch);
   });
 
   context('when the pod cannot be recorded', () => {
