@@ -100,7 +100,7 @@ function endOfPod(pod: Pod): PodError | undefined {
     return new PodEvictedError(factsOf(pod, reason, message));
   }
   if (pod.metadata?.deletionTimestamp !== undefined) return new PodDeletedError(factsOf(pod, reason, message));
-  if (hasEnded(pod)) return new PodFailedError(failureFacts(pod, reason ?? phase, message));
+  if (hasEnded(pod)) return new PodFailedError(failureFacts(pod, reason ?? phase ?? '', message));
   return undefined;
 }
 
