@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-
 import { archiveKey } from './archives/archive-key.ts';
 import type { ArchiveService } from './archives/archive-service.ts';
 import { Archives } from './archives/archives.ts';
@@ -37,6 +35,8 @@ export interface WorkerStoresComponents {
   readonly leaseMs: number;
   /** How long a store may provide no byte. */
   readonly stallMs: number;
+  /** Returns a new UUID. */
+  readonly newId: () => string;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called when the reaper has something to do. */
@@ -66,8 +66,8 @@ export interface WorkerStores {
 
 /** Opens the stores of the options. */
 function openStores({ pvc, s3, custom = [] }: StoresOptions, components: WorkerStoresComponents): ArchiveStore[] {
-  const { installationId, clock, logger } = components;
-  const probeKey = (): string => archiveKey(installationId, randomUUID(), 1);
+  const { installationId, newId, clock, logger } = components;
+  const probeKey = (): string => archiveKey(installationId, newId(), 1);
   return [
     ...(pvc === undefined ? [] : [openPvcStore(pvc, { ...components, probeKey })]),
     ...(s3 === undefined ? [] : [openS3Store(s3, { clock, logger, buffers: new PartBuffers() })]),
@@ -105,7 +105,7 @@ function composeArchives(
   components: WorkerStoresComponents,
 ): Archives {
   const { workerName, installationId, repository, podStore, pods, leaseMs, stallMs, clock, logger } = components;
-  const { reapSoon } = components;
+  const { newId, reapSoon } = components;
   const { archives } = repository;
   const eviction = new Eviction({ workerName, installationId, archives, stores, logger, reapSoon });
   return new Archives({
@@ -117,7 +117,7 @@ function composeArchives(
     stores,
     pods: podStore,
     retry: (work, options) => pods.retry(work, options),
-    newId: randomUUID,
+    newId,
     leaseMs,
     readBudgetMs,
     clock,

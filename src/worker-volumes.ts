@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto';
-
 import type { PodSupervisor } from './pods/pod-supervisor.ts';
 import type { Repository } from './repository/repository.ts';
 import type { TemporaryVolumeComponents } from './stores/temporary-volume.ts';
 
 export type WorkerVolumesComponents = Omit<
   TemporaryVolumeComponents,
-  'volumes' | 'caches' | 'newId' | 'copyExpiryMs' | 'retry'
+  'volumes' | 'caches' | 'copyExpiryMs' | 'retry'
 > & {
   readonly repository: Repository;
   readonly pods: Pick<PodSupervisor, 'retry'>;
@@ -25,7 +23,6 @@ export function temporaryVolumes({
     ...components,
     volumes: repository.volumes,
     caches: repository.caches,
-    newId: randomUUID,
     copyExpiryMs,
     retry: (work, options) => pods.retry(work, options),
   };
