@@ -2,7 +2,7 @@ import fc from 'fast-check';
 
 import { seededRandom } from '../../support/seeded-random.ts';
 import { perform } from './commands/perform.ts';
-import { arbitrarySteps } from './commands/steps.ts';
+import { arbitrarySetting, arbitrarySteps } from './commands/steps.ts';
 import { bringToRest } from './invariants/at-rest.ts';
 import type { ModelDatabase } from './system/model-database.ts';
 import { Violation, World } from './system/world.ts';
@@ -33,10 +33,10 @@ const shownLines = 80;
 export async function runModel(database: ModelDatabase, { seed, runs: numRuns, path }: Selection): Promise<Totals> {
   let [runs, calls] = [0, 0];
   const random = Math.random;
-  const property = fc.asyncProperty(arbitrarySteps(longestSequence), async (steps) => {
+  const property = fc.asyncProperty(arbitrarySetting, arbitrarySteps(longestSequence), async (setting, steps) => {
     // The library waits for random times.
     Math.random = seededRandom(seed);
-    const world = await World.open(database, replicas);
+    const world = await World.open(database, setting, replicas);
     try {
       for (const step of steps) await perform(world, step);
       await bringToRest(world);

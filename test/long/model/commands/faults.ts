@@ -51,13 +51,12 @@ function deletePod({ pods, ledger, trail }: World, pick: number): void {
   pods.delete(pod);
 }
 
-function endCommand({ pods, trail }: World, pick: number): void {
-  const running = pods.existing.flatMap(({ processes, name }) =>
-    [...processes.values()].filter(({ ended }) => !ended).map((process) => ({ process, name })),
+function endCommand(world: World, pick: number): void {
+  const running = world.pods.existing.flatMap((pod) =>
+    [...pod.processes.values()].filter(({ ended }) => !ended).map((process) => ({ process, pod })),
   );
   const found = running[pick % Math.max(1, running.length)];
   if (found === undefined) return;
-  trail.push(`command ${found.process.id} in ${found.name} ends`);
-  found.process.ended = true;
-  found.process.change.notify();
+  world.trail.push(`command ${found.process.id} in ${found.pod.name} ends`);
+  world.end(found.pod, found.process);
 }

@@ -1,24 +1,32 @@
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 
 import { FakeArtifact } from '../../../../fakes/index.ts';
 import type { Container } from '../../../../src/runtime/container.ts';
 import type { PodWorker } from '../../../../src/worker/pod-worker.ts';
-import { sha256 } from '../system/memory-agents.ts';
+import { sha256 } from '../system/sha256.ts';
 import type { World } from '../system/world.ts';
-import { owners, type Step } from './steps.ts';
+import { cachePath, performCacheCall, taskStep } from './cache-calls.ts';
+import { type Finishing, owners, type Step } from './steps.ts';
+import { performVolumeCall } from './volume-calls.ts';
 
 const kind = 'build-step';
+/** How long a container is kept that its host wants to inspect. */
+const keepForMs = 20_000;
 
 /** The artifact of an input: another worker has it. Each download differs, as that of a new archive. */
 function inputOf(world: World): FakeArtifact {
   const artifact = new FakeArtifact({ handle: 'elsewhere', source: 'other' });
-  artifact.streamOut.callsFake(async () => Readable.from([Buffer.from(`input at step ${world.step}`)]));
+  artifact.streamOut.callsFake(async () => {
+    const bytes = Buffer.from(`input at step ${world.step}`);
+    world.ledger.written.add(sha256(bytes));
+    return Readable.from([bytes]);
+  });
   return artifact;
 }
 
 /** Begins a call of a host. */
 export async function performCall(world: World, step: Step): Promise<void> {
+  if ((await performVolumeCall(world, step)) || (await performCacheCall(world, step))) return;
   switch (step.do) {
     case 'create':
       return await create(world, step.replica, step.owner, step.spec);
@@ -32,15 +40,7 @@ export async function performCall(world: World, step: Step): Promise<void> {
     case 'take the result':
       return await take(world, step.replica, step.owner, `p${step.process}`);
     case 'finish':
-      return await finish(world, step.replica, step.owner, step.final);
-    case 'create a volume':
-      return await createVolume(world, step.replica);
-    case 'stream in':
-      return await streamIn(world, step.replica, step.volume, step.content);
-    case 'stream out':
-      return await streamOut(world, step.replica, step.volume);
-    case 'expire':
-      return await expire(world, step.replica, step.volume);
+      return await finish(world, step.replica, step.owner, step.how);
     case 'sweep':
       return await world.begin(step.replica, 'sweep', async (worker) => {
         await worker.reap();
@@ -58,7 +58,14 @@ async function create(world: World, replica: number, ownerIndex: number, spec: n
     const inputs = [{ artifact: inputOf(world), path: '/in' }];
     const { container } = await worker.findOrCreateContainer(
       { kind, key },
-      { image: 'busybox:1', inputs, env: [`SPEC=${spec}`] },
+      {
+        image: 'busybox:1',
+        inputs,
+        outputs: { made: '/made' },
+        caches: [cachePath],
+        taskCache: taskStep,
+        env: [`SPEC=${spec}`],
+      },
     );
     ledger.deliver(creating, container.handle);
     world.containers.set(`${id} ${key}`, container);
@@ -104,64 +111,12 @@ function received(world: World, key: string, exitStatus: number): void {
   results.set(key, exitStatus);
 }
 
-async function finish(world: World, replica: number, ownerIndex: number, final: boolean): Promise<void> {
+async function finish(world: World, replica: number, ownerIndex: number, how: Finishing): Promise<void> {
   const key = owners[ownerIndex] ?? '';
-  await world.begin(replica, `finish ${key}${final ? ' for good' : ''}`, async (worker) => {
-    const finished = world.ledger.owner(key).beginFinish(world.step, final);
-    await worker.ownerFinished({ kind, key }, { final });
+  const [final, keeps] = [how === 'for good', how === 'keeping'];
+  await world.begin(replica, `finish ${key} ${how}`, async (worker) => {
+    const finished = world.ledger.owner(key).beginFinish(world.step, { final, keeps });
+    await worker.ownerFinished({ kind, key }, { final, ...(keeps ? { keepForMs } : {}) });
     finished.acknowledged = true;
-  });
-}
-
-async function createVolume(world: World, replica: number): Promise<void> {
-  await world.begin(replica, 'create a volume', async (worker) => {
-    const { volume } = await worker.createVolumeForArtifact('team');
-    const content = { acknowledged: undefined, attempted: new Set<string>(), isUncertain: false, isExpired: false };
-    world.ledger.artifacts.set(volume.handle, content);
-  });
-}
-
-/** Selects one of the volumes that hosts have received. */
-function volumeOf({ ledger }: World, pick: number): string | undefined {
-  const handles = [...ledger.artifacts.keys()];
-  return handles[pick % Math.max(1, handles.length)];
-}
-
-async function streamIn(world: World, replica: number, pick: number, content: number): Promise<void> {
-  const handle = volumeOf(world, pick);
-  const ledger = handle === undefined ? undefined : world.ledger.artifacts.get(handle);
-  // Two uploads at once have no defined order.
-  if (handle === undefined || ledger === undefined || ledger.isUncertain) return;
-  await world.begin(replica, `stream ${content} into ${handle}`, async (worker) => {
-    const bytes = Buffer.from(`content ${content}`);
-    ledger.attempted.add(sha256(bytes));
-    ledger.isUncertain = true;
-    const volume = await worker.lookupVolume(handle);
-    if (volume === undefined) return;
-    const { digest } = await volume.streamIn('.', () => Readable.from([bytes]));
-    ledger.acknowledged = digest;
-    ledger.isUncertain = false;
-  });
-}
-
-async function streamOut(world: World, replica: number, pick: number): Promise<void> {
-  const handle = volumeOf(world, pick);
-  const ledger = handle === undefined ? undefined : world.ledger.artifacts.get(handle);
-  if (handle === undefined || ledger?.acknowledged === undefined) return;
-  await world.begin(replica, `stream out of ${handle}`, async (worker) => {
-    const volume = await worker.lookupVolume(handle);
-    if (volume === undefined) return;
-    const digest = sha256(await buffer(await volume.streamOut('.')));
-    if (!ledger.attempted.has(digest)) world.fail(`volume ${handle} sends a content that no host wrote`);
-  });
-}
-
-async function expire(world: World, replica: number, pick: number): Promise<void> {
-  const handle = volumeOf(world, pick);
-  const ledger = handle === undefined ? undefined : world.ledger.artifacts.get(handle);
-  if (handle === undefined || ledger === undefined) return;
-  await world.begin(replica, `expire ${handle}`, async (worker) => {
-    ledger.isExpired = true;
-    await worker.expireArtifact(handle);
   });
 }

@@ -2,7 +2,7 @@ import { leaseMs } from '../system/replica.ts';
 import type { World } from '../system/world.ts';
 import { performFault } from './faults.ts';
 import { performCall } from './host-calls.ts';
-import type { FaultySweep, Overtaking, Step } from './steps.ts';
+import type { FaultySweep, Overtaking, RaceForCache, Step, StreamInTheWay } from './steps.ts';
 
 /** Performs several steps that are rare in this order otherwise. Returns `false` for another step. */
 export async function performScene(world: World, step: Step): Promise<boolean> {
@@ -12,6 +12,12 @@ export async function performScene(world: World, step: Step): Promise<boolean> {
       return true;
     case 'sweep with faults':
       await sweep(world, step);
+      return true;
+    case 'sweep during a stream':
+      await sweepDuringStream(world, step);
+      return true;
+    case 'race for a cache':
+      await raceForCache(world, step);
       return true;
     case 'build':
       await performCall(world, { ...step, do: 'create', spec: 0 });
@@ -43,9 +49,30 @@ async function overtake(world: World, { replica, owner, before, between, answers
 }
 
 async function sweep(world: World, { replica, owner, outcomes }: FaultySweep): Promise<void> {
-  await performCall(world, { do: 'finish', replica, owner, final: false });
+  await performCall(world, { do: 'finish', replica, owner, how: 'for now' });
   await advance(world, 2);
   await performCall(world, { do: 'sweep', replica });
   // The newest calls are those of the sweep.
   for (const outcome of outcomes) await world.release(Math.max(0, world.gate.ready.length - 1), outcome);
+}
+
+async function sweepDuringStream(world: World, { replica, owner, volume, before }: StreamInTheWay): Promise<void> {
+  await performCall(world, { do: 'stream out', replica, volume });
+  await newest(world, 4);
+  await performCall(world, { do: 'expire', replica: replica + 1, volume });
+  await performCall(world, { do: 'finish', replica: replica + 1, owner, how: 'for now' });
+  await newest(world, 2);
+  await performCall(world, { do: 'sweep', replica: replica + 1 });
+  await newest(world, before);
+}
+
+async function raceForCache(world: World, { volume, key, picks }: RaceForCache): Promise<void> {
+  await performCall(world, { do: 'keep a resource cache', replica: 0, volume, key });
+  await performCall(world, { do: 'keep a resource cache', replica: 1, volume: volume + 1, key });
+  for (const pick of picks) await world.release(Math.max(0, world.gate.ready.length - 1 - (pick % 2)));
+}
+
+/** Lets those calls through that were made last. */
+async function newest(world: World, calls: number): Promise<void> {
+  for (let call = 0; call < calls; call += 1) await world.release(Math.max(0, world.gate.ready.length - 1));
 }

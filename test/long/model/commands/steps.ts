@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 
 import type { Outcome } from '../system/gate.ts';
+import { longMs, type Setting } from '../system/replica.ts';
 import type { Outage } from '../system/world.ts';
 
 /** One step of a model. Numbers select among what exists, so that a step has a meaning in any state. */
@@ -24,12 +25,46 @@ export type Step =
   | { readonly do: 'run'; readonly replica: number; readonly owner: number; readonly process: number }
   | { readonly do: 'hijack'; readonly replica: number; readonly owner: number }
   | { readonly do: 'take the result'; readonly replica: number; readonly owner: number; readonly process: number }
-  | { readonly do: 'finish'; readonly replica: number; readonly owner: number; readonly final: boolean }
+  | { readonly do: 'finish'; readonly replica: number; readonly owner: number; readonly how: Finishing }
   | { readonly do: 'create a volume'; readonly replica: number }
+  | {
+      readonly do: 'copy a volume';
+      readonly replica: number;
+      readonly volume: number;
+      readonly store: 'pod' | 'store';
+    }
   | { readonly do: 'stream in'; readonly replica: number; readonly volume: number; readonly content: number }
   | { readonly do: 'stream out'; readonly replica: number; readonly volume: number }
   | { readonly do: 'expire'; readonly replica: number; readonly volume: number }
+  | { readonly do: 'keep a task cache'; readonly replica: number; readonly volume: number }
+  | { readonly do: 'keep a resource cache'; readonly replica: number; readonly volume: number; readonly key: number }
+  | { readonly do: 'use a resource cache'; readonly replica: number; readonly key: number }
+  | { readonly do: 'invalidate a resource cache'; readonly replica: number; readonly key: number }
+  | StreamInTheWay
+  | RaceForCache
   | { readonly do: 'sweep'; readonly replica: number };
+
+/** How a host finishes an owner. */
+export type Finishing = 'for now' | 'for good' | 'keeping';
+
+/** A volume is read to its end only after it was expired or its container's owner has finished, and swept. */
+export interface StreamInTheWay {
+  readonly do: 'sweep during a stream';
+  readonly replica: number;
+  readonly owner: number;
+  readonly volume: number;
+  /** How many calls proceed before the sweep. */
+  readonly before: number;
+}
+
+/** Both replicas make a new volume the cache of a resource. */
+export interface RaceForCache {
+  readonly do: 'race for a cache';
+  readonly key: number;
+  readonly volume: number;
+  /** The order of the calls. */
+  readonly picks: readonly number[];
+}
 
 /** A holder is suspended in the middle of its work, another one overtakes it, and it continues. */
 export interface Overtaking {
@@ -58,6 +93,7 @@ const replica = fc.nat({ max: 1 });
 const owner = fc.nat({ max: owners.length - 1 });
 const outcome = fc.constantFrom<Outcome>('done', 'done', 'done', 'refused', 'lost', 'late');
 const process = fc.nat({ max: 1 });
+const key = fc.nat({ max: 1 });
 
 function step<Kind extends Step['do']>(
   kind: Kind,
@@ -74,12 +110,13 @@ const arbitraryStep: fc.Arbitrary<Step> = fc.oneof(
   step('deliver', 30, { picks: fc.array(any, { minLength: 1, maxLength: 16, size: 'max' }) }),
   step('fault', 8, { pick: any, outcome: fc.constantFrom('refused', 'lost', 'late') }),
   step('pass', 8, { ms: fc.constantFrom(100, 300, 1_000, 4_000, 11_000, 45_000) }),
+  step('pass', 1, { ms: fc.constantFrom(150_000, 700_000, 1_000_000) }),
   step('lag', 1, { ms: fc.constantFrom(1_000, 11_000) }),
   step('set clock', 2, { replica, byMs: fc.constantFrom(-3_600_000, -11_000, 11_000, 3_600_000) }),
   step('crash', 3, { replica, lands: any }),
   step('suspend', 1, { replica }),
   step('resume', 4, { replica, answers: fc.nat({ max: 4 }) }),
-  step('outage', 2, { outage: fc.constantFrom<Outage>('none', 'none', 'api', 'database', 'standby') }),
+  step('outage', 2, { outage: fc.constantFrom<Outage>('none', 'none', 'api', 'database', 'standby', 'store') }),
   step('delete a pod', 1, { pick: any }),
   step('end a command', 5, { pick: any }),
   step('overtake', 7, {
@@ -96,13 +133,26 @@ const arbitraryStep: fc.Arbitrary<Step> = fc.oneof(
   step('run', 4, { replica, owner, process }),
   step('hijack', 1, { replica, owner }),
   step('take the result', 2, { replica, owner, process }),
-  step('finish', 2, { replica, owner, final: fc.constantFrom(false, false, true) }),
+  step('finish', 2, { replica, owner, how: fc.constantFrom<Finishing>('for now', 'for now', 'for good', 'keeping') }),
   step('create a volume', 2, { replica }),
   step('stream in', 3, { replica, volume: any, content: fc.nat({ max: 3 }) }),
   step('stream out', 2, { replica, volume: any }),
   step('expire', 1, { replica, volume: any }),
+  step('copy a volume', 2, { replica, volume: any, store: fc.constantFrom('pod', 'store') }),
+  step('keep a task cache', 2, { replica, volume: any }),
+  step('keep a resource cache', 2, { replica, volume: any, key }),
+  step('use a resource cache', 2, { replica, key }),
+  step('invalidate a resource cache', 1, { replica, key }),
+  step('sweep during a stream', 3, { replica, owner, volume: any, before: fc.nat({ max: 12 }) }),
+  step('race for a cache', 2, { volume: any, key, picks: fc.array(any, { maxLength: 16, size: 'max' }) }),
   step('sweep', 4, { replica }),
 );
+
+/** Worlds with and without an archive store, and with artifacts that expire soon or never. */
+export const arbitrarySetting: fc.Arbitrary<Setting> = fc.record({
+  hasStore: fc.boolean(),
+  artifactTimeToLiveMs: fc.constantFrom(120_000, longMs),
+});
 
 /** Sequences of steps. A shorter one may be a counterexample too. */
 export function arbitrarySteps(maxLength: number): fc.Arbitrary<readonly Step[]> {

@@ -1,5 +1,4 @@
-import { sha256 } from '../system/memory-agents.ts';
-import { artifactTimeToLiveMs } from '../system/replica.ts';
+import { sha256 } from '../system/sha256.ts';
 import type { Snapshot } from '../system/snapshot.ts';
 import type { World } from '../system/world.ts';
 
@@ -17,26 +16,30 @@ export async function bringToRest(world: World): Promise<void> {
   for (const index of world.replicas.keys()) await world.resume(index, 0);
   endCommands(world);
   await quiesce(world);
-  // Leases have lapsed and hijacks are over, but artifacts have not expired by this time.
-  for (let sweep = 0; sweep < 3; sweep += 1) {
-    await world.pass(artifactTimeToLiveMs / 4);
-    await world.begin(sweep, 'sweep at rest', async (worker) => {
-      await worker.reap();
-    });
-    await quiesce(world);
-  }
+  // Leases, hijacks, incomplete copies and unused archives are over by this time.
+  for (let sweep = 0; sweep < 3; sweep += 1) await sweepAfter(world, sweep, { ms: 16 * 60_000 });
+  // Keys without an archive are left alone for up to two days.
+  await sweepAfter(world, 0, { ms: 3 * 24 * 3_600_000, sweepStores: true });
   world.snapshot = await world.database.snapshot();
   checkNothingLeft(world);
   checkNothingLost(world);
   if (world.violation !== undefined) throw world.violation;
 }
 
-function endCommands({ pods }: World): void {
-  for (const { processes } of pods.existing)
-    for (const process of processes.values()) {
-      process.ended = true;
-      process.change.notify();
-    }
+async function sweepAfter(
+  world: World,
+  replica: number,
+  { ms, sweepStores }: { readonly ms: number; readonly sweepStores?: boolean },
+): Promise<void> {
+  await world.pass(ms);
+  await world.begin(replica, 'sweep at rest', async (worker) => {
+    await worker.reap({ sweepStores });
+  });
+  await quiesce(world);
+}
+
+function endCommands(world: World): void {
+  for (const pod of world.pods.existing) for (const process of pod.processes.values()) world.end(pod, process);
 }
 
 /** Lets calls through, and time pass, until no call of a host is open. */
@@ -63,9 +66,23 @@ function checkNothingLeft(world: World): void {
   for (const { handle, kind, state, dueAt } of snapshot.volumes)
     if (kind === 'artifact' && (state !== 'created' || (dueAt ?? Infinity) < world.database.now))
       world.fail(`volume ${handle} is left ${state}`);
+  checkArchivesLeft(world);
+  if (world.configMaps.names.includes(world.configMaps.oldName)) world.fail('the config map of an old agent is left');
+  if (world.configMaps.names.length !== 1) world.fail('the config map of the agent is gone');
+  for (const { stream, volume } of snapshot.streams) world.fail(`stream ${stream} of volume ${volume} is left`);
   const uids = podsOfRows(snapshot);
   for (const { name, uid, handle } of pods.existing)
     if (!uids.has(uid) && !uids.has(handle)) world.fail(`pod ${name} (${uid}) is left without a row`);
+}
+
+/** The store has the archives that volumes refer to, and no other. */
+function checkArchivesLeft(world: World): void {
+  const { snapshot, store } = world;
+  const referred = new Set(snapshot.volumes.map(({ archive }) => archive));
+  for (const { id, state } of snapshot.archives)
+    if (state !== 'ready' || !referred.has(id)) world.fail(`archive ${id} is left ${state}`);
+  const keys = new Set(snapshot.archives.map(({ key }) => key));
+  for (const key of store.archives.keys()) if (!keys.has(key)) world.fail(`key ${key} is left without an archive`);
 }
 
 /** The uids of the pods of containers, and the handles of volumes with their own pods. */
@@ -85,14 +102,24 @@ function checkNothingLost(world: World): void {
         world.fail(`the pod of container ${handle} of ${key} is gone`);
       checkResults(world, handle);
     }
-  for (const [handle, { isExpired, acknowledged, isUncertain }] of ledger.artifacts) {
-    const pod = pods.existing.find((each) => each.handle === handle);
-    const row = snapshot.volumes.find((each) => each.handle === handle);
-    if (isExpired || row === undefined || pod === undefined) continue;
-    const content = pod.volumes.get(handle);
-    if (!isUncertain && acknowledged !== undefined && (content === undefined || sha256(content) !== acknowledged))
-      world.fail(`volume ${handle} has lost its content`);
-  }
+  for (const handle of ledger.artifacts.keys()) checkArtifact(world, handle);
+}
+
+/** An artifact that hosts have received exists with its content, unless it was expired or replaced. */
+function checkArtifact(world: World, handle: string): void {
+  const { snapshot, pods, ledger } = world;
+  const { isExpired, acknowledged, isUncertain } = ledger.artifacts.get(handle) ?? { isExpired: true };
+  const row = snapshot.volumes.find((each) => each.handle === handle);
+  if (isExpired || row === undefined || row.archive !== null) return;
+  const pod = pods.existing.find((each) => each.handle === handle);
+  if (pod === undefined) return;
+  const content = pod.volumes.get(handle);
+  if (
+    isUncertain === false &&
+    acknowledged !== undefined &&
+    (content === undefined || sha256(content) !== acknowledged)
+  )
+    world.fail(`volume ${handle} has lost its content`);
 }
 
 /** A result that a host has received is in the database as long as its container is. */

@@ -1,5 +1,6 @@
 import type { MemoryPod } from '../system/memory-pods.ts';
 import type { World } from '../system/world.ts';
+import { openStreamOf } from './streams.ts';
 
 /** The library never deletes the pod of a row that is live. */
 export function checkDeletion(world: World, { name, uid, handle }: MemoryPod, caller: string): void {
@@ -10,6 +11,9 @@ export function checkDeletion(world: World, { name, uid, handle }: MemoryPod, ca
   const volume = volumes.find((row) => row.handle === handle);
   if (volume !== undefined && isLive(volume.state))
     world.fail(`${caller} deletes pod ${name}, whose volume is ${volume.state}`);
+  const stream = openStreamOf(world, handle);
+  if (stream !== undefined && (container?.podUid ?? uid) === uid)
+    world.fail(`${caller} deletes pod ${name} during the stream ${stream}`);
 }
 
 /** A process ID is started at most once in a container, and a container has one pod with commands. */
@@ -24,5 +28,5 @@ export function checkStart(world: World, { uid, handle }: MemoryPod, processId: 
 }
 
 function isLive(state: string): boolean {
-  return state === 'creating' || state === 'created';
+  return state === 'creating' || state === 'created' || state === 'kept';
 }

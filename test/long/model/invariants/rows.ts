@@ -1,13 +1,18 @@
+import { isIdOf } from '../system/incarnation-ids.ts';
 import type { ContainerState, Snapshot, VolumeState } from '../system/snapshot.ts';
 import type { World } from '../system/world.ts';
+import { checkCaches } from './caches.ts';
+import { noteLapses, openStreamOf } from './streams.ts';
 
 /** Checks every change that one statement of `caller` made. */
 export function checkMoves(world: World, before: Snapshot, caller: string): void {
   const { snapshot: after, ledger } = world;
+  noteLapses(world, before);
   checkOwners(world);
+  checkCaches(world, before, caller);
   const now = new Map(after.containers.map((row) => [row.handle, row]));
   const then = new Map(before.containers.map((row) => [row.handle, row]));
-  for (const row of before.containers) checkContainer(world, row, now.get(row.handle), caller);
+  for (const row of before.containers) checkContainer(world, before, row, now.get(row.handle), caller);
   for (const row of after.containers) {
     if (then.has(row.handle)) continue;
     ledger.insertedAt.set(row.handle, world.step);
@@ -15,7 +20,7 @@ export function checkMoves(world: World, before: Snapshot, caller: string): void
   }
   const volumes = new Map(after.volumes.map((row) => [row.handle, row]));
   for (const row of before.volumes)
-    if (row.kind === 'artifact') checkArtifact(world, row, volumes.get(row.handle), caller);
+    if (row.kind === 'artifact') checkArtifact(world, before, row, volumes.get(row.handle), caller);
   checkResults(world, before);
 }
 
@@ -33,16 +38,22 @@ function checkOwners(world: World): void {
   }
 }
 
-function checkContainer(world: World, from: ContainerState, to: ContainerState | undefined, caller: string): void {
+function checkContainer(
+  world: World,
+  before: Snapshot,
+  from: ContainerState,
+  to: ContainerState | undefined,
+  caller: string,
+): void {
   const { handle, holder } = from;
   noteMark(world, from, to);
   const fail = (what: string): void => world.fail(`${caller}: container ${handle} ${what}`);
   if (to === undefined) {
     if (from.state !== 'destroying') fail(`is deleted while it is ${from.state}`);
-    checkAbsence(world, handle, fail);
+    checkUnused(world, before, handle, fail);
     return;
   }
-  const isHolder = holder?.startsWith(`${caller}-`) === true;
+  const isHolder = holder !== null && isIdOf(caller, holder);
   const mayFinish = world.ledger.owner(from.owner).finishes.length > 0;
   if (from.podUid !== to.podUid) {
     if (from.podUid !== null) fail(`changes its pod from ${from.podUid} to ${to.podUid ?? 'none'}`);
@@ -66,6 +77,12 @@ function checkContainer(world: World, from: ContainerState, to: ContainerState |
     case 'created to destroying':
       if (!mayFinish) fail(`moves from ${move}, and its owner has not finished`);
       break;
+    case 'created to kept':
+      if (!world.ledger.owner(from.owner).finishes.some(({ keeps }) => keeps)) fail('is kept without a request');
+      break;
+    case 'kept to destroying':
+      if ((from.keepUntil ?? Infinity) > world.database.now) fail(`moves from ${move} too early`);
+      break;
     case 'failed to destroying':
       break;
     default:
@@ -77,17 +94,24 @@ function hasLapsed({ database }: World, { leaseUntil }: ContainerState): boolean
   return (leaseUntil ?? Infinity) < database.now;
 }
 
-function checkArtifact(world: World, from: VolumeState, to: VolumeState | undefined, caller: string): void {
+function checkArtifact(
+  world: World,
+  before: Snapshot,
+  from: VolumeState,
+  to: VolumeState | undefined,
+  caller: string,
+): void {
   noteMark(world, from, to);
   const fail = (what: string): void => world.fail(`${caller}: volume ${from.handle} ${what}`);
   if (to === undefined) {
     if (from.state !== 'destroying') fail(`is deleted while it is ${from.state}`);
-    checkAbsence(world, from.handle, fail);
+    checkUnused(world, before, from.handle, fail);
     return;
   }
   const ledger = world.ledger.artifacts.get(from.handle);
+  const isCache = before.caches.some(({ volume }) => volume === from.handle);
   // A volume that no host has received expires with the call that creates it.
-  const mayEnd = (from.dueAt ?? Infinity) < world.database.now || ledger === undefined || ledger.isExpired;
+  const mayEnd = isCache || (from.dueAt ?? Infinity) < world.database.now || ledger === undefined || ledger.isExpired;
   if (from.state === 'created' && to.state !== 'created' && !(to.state === 'destroying' && mayEnd))
     fail(`moves from created to ${to.state}`);
   if (from.state === 'destroying' && to.state !== 'destroying') fail(`moves from destroying to ${to.state}`);
@@ -99,6 +123,13 @@ function noteMark(
   to: { readonly state: string } | undefined,
 ): void {
   if (state !== 'destroying' && to?.state === 'destroying') ledger.markedAt.set(handle, step);
+}
+
+/** A row is deleted only after its pod, and not during a stream. */
+function checkUnused(world: World, before: Snapshot, handle: string, fail: (what: string) => void): void {
+  const stream = openStreamOf(world, handle, before);
+  if (stream !== undefined) fail(`is deleted during the stream ${stream}`);
+  checkAbsence(world, handle, fail);
 }
 
 /**

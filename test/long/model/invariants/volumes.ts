@@ -1,4 +1,4 @@
-import { sha256 } from '../system/memory-agents.ts';
+import { sha256 } from '../system/sha256.ts';
 import type { World } from '../system/world.ts';
 
 /** A volume that is ready has the content of an upload that was acknowledged. */
@@ -19,15 +19,16 @@ export function checkContents(world: World): void {
       // Only the holder writes to an input, and only once.
       if (content !== digest)
         world.fail(`input ${handle} is ready with ${digest ?? 'none'}, and has ${content ?? 'none'}`);
-    } else checkArtifact(world, handle, content, digest);
+    } else if (kind === 'artifact') checkArtifact(world, handle, content, digest);
   }
 }
 
 function checkArtifact(world: World, handle: string, content: string | undefined, digest: string | null): void {
   const ledger = world.ledger.artifacts.get(handle);
-  if (ledger === undefined || content === undefined) return;
-  if (!ledger.attempted.has(content)) world.fail(`volume ${handle} has a content that no host wrote`);
-  if (ledger.isUncertain) return;
+  if (content === undefined) return;
+  const attempted = ledger?.attempted ?? world.ledger.written;
+  if (!attempted.has(content)) world.fail(`volume ${handle} has a content that no host wrote`);
+  if (ledger === undefined || ledger.isUncertain) return;
   if (content !== ledger.acknowledged || digest !== content)
     world.fail(`volume ${handle} has another content than its last upload`);
 }

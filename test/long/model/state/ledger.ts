@@ -2,6 +2,8 @@
 export interface Finish {
   readonly issuedAt: number;
   readonly final: boolean;
+  /** Whether the container is kept for a time. */
+  readonly keeps: boolean;
   acknowledged: boolean;
 }
 
@@ -34,10 +36,10 @@ export class OwnerLedger {
     this.delivered.set(handle, { handle, mayBeFinished: creating.mayBeFinished || before?.mayBeFinished === true });
   }
 
-  beginFinish(issuedAt: number, final: boolean): Finish {
+  beginFinish(issuedAt: number, { final, keeps }: Pick<Finish, 'final' | 'keeps'>): Finish {
     for (const creating of this.#creating) creating.mayBeFinished = true;
     for (const delivered of this.delivered.values()) delivered.mayBeFinished = true;
-    const finish = { issuedAt, final, acknowledged: false };
+    const finish = { issuedAt, final, keeps, acknowledged: false };
     this.finishes.push(finish);
     return finish;
   }
@@ -47,12 +49,22 @@ export class OwnerLedger {
 export interface ContentLedger {
   /** The digest of the last upload whose end the host received. */
   acknowledged: string | undefined;
-  /** The digests of all uploads. */
-  readonly attempted: Set<string>;
+  /** The digests of all uploads. `undefined` for a copy of another volume. */
+  readonly attempted: Set<string> | undefined;
   /** Whether an upload is under way, or has ended without an answer. */
   isUncertain: boolean;
   /** Whether a host has requested its end. */
   isExpired: boolean;
+}
+
+/** What hosts requested of the cache of a key. */
+export interface CacheLedger {
+  /** Calls that make a volume the cache and have not settled, or were not acknowledged: they may take effect. */
+  unsettled: number;
+  /** How many calls have begun. */
+  begun: number;
+  /** Whether a host has requested its end. */
+  isInvalidated: boolean;
 }
 
 /** What hosts requested, and what they were answered: what must exist, and what must not. */
@@ -60,6 +72,14 @@ export class Ledger {
   readonly #owners = new Map<string, OwnerLedger>();
   /** Artifact volumes that a host has received, by handle. */
   readonly artifacts = new Map<string, ContentLedger>();
+  /** By kind and text of the key. */
+  readonly caches = new Map<string, CacheLedger>();
+  /** The digests of everything that was ever written, by hosts and by commands. */
+  readonly written = new Set<string>();
+  /** The incarnations with a failed call to a pod or a store, which may be due to a cache. */
+  readonly failedTransfers = new Set<string>();
+  /** Streams that the database had without a lease for a time, by stream and volume. */
+  readonly lapsedStreams = new Set<string>();
   /** Results that a host has received, by container and process. */
   readonly results = new Map<string, number>();
   /** The uid of the pod of each start, by container and process. */
@@ -75,6 +95,12 @@ export class Ledger {
     const owner = this.#owners.get(key) ?? new OwnerLedger();
     this.#owners.set(key, owner);
     return owner;
+  }
+
+  cache(key: string): CacheLedger {
+    const cache = this.caches.get(key) ?? { unsettled: 0, begun: 0, isInvalidated: false };
+    this.caches.set(key, cache);
+    return cache;
   }
 
   get owners(): ReadonlyMap<string, OwnerLedger> {

@@ -9,12 +9,12 @@ export type Outcome =
   /** Its answer is lost. It takes effect at a later step, also after a crash of its replica. */
   | 'late';
 
-/** A call to the database, the API or an agent. */
+/** A call to the database, the API, an agent or a store. */
 export interface Call<T> {
   /** The incarnation of a replica that makes the call. `undefined`: nothing waits for its answer. */
   readonly caller: string | undefined;
   readonly name: string;
-  readonly kind: 'statement' | 'api' | 'agent' | 'event';
+  readonly kind: 'statement' | 'api' | 'agent' | 'store' | 'event';
   readonly effect: () => T | Promise<T>;
   /** Returns the error of a call without an answer. */
   readonly failure?: (() => Error) | undefined;
@@ -39,6 +39,8 @@ export class Gate {
   refuses: (call: Call<unknown>) => Error | undefined = () => undefined;
   /** Called after each effect. */
   performed: (call: Call<unknown>) => void | Promise<void> = () => undefined;
+  /** Called when a caller receives an error. */
+  failed: (call: Call<unknown>) => void = () => undefined;
 
   /** The calls that may proceed. */
   get ready(): readonly Call<unknown>[] {
@@ -64,14 +66,18 @@ export class Gate {
     const { call, resolve, reject } = waiting;
     const refusal = call.caller === undefined ? undefined : this.refuses(call);
     const failure = refusal ?? call.failure?.();
-    if (refusal !== undefined || (outcome === 'refused' && failure !== undefined)) reject(failure);
+    const fail = (error: unknown): void => {
+      this.failed(call);
+      reject(error);
+    };
+    if (refusal !== undefined || (outcome === 'refused' && failure !== undefined)) fail(failure);
     else if (outcome === 'late' && failure !== undefined) {
       this.#waiting.push(orphan(call));
-      reject(failure);
+      fail(failure);
     } else
       await this.#perform(call).then(
-        (value) => (outcome === 'lost' && failure !== undefined ? reject(failure) : resolve(value)),
-        reject,
+        (value) => (outcome === 'lost' && failure !== undefined ? fail(failure) : resolve(value)),
+        fail,
       );
     return `${call.name} ${refusal === undefined ? outcome : 'refused by an outage'}`;
   }

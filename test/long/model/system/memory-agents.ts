@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 
 import type { AgentClient, AgentDownload } from '../../../../src/agent-client/agent-client.ts';
@@ -10,14 +9,17 @@ import type { ReceiveSpec, SendSpec } from '../../../../src/agent-client/transfe
 import { ExecConnectionLostError, ExecHandshakeFailedError } from '../../../../src/errors/connection.ts';
 import { OutcomeUnknownError, ProcessNotFoundError } from '../../../../src/errors/process.ts';
 import { LeaseLostError } from '../../../../src/errors/repository.ts';
-import { OperationLostError } from '../../../../src/errors/transfer.ts';
+import { DigestMismatchError, OperationLostError } from '../../../../src/errors/transfer.ts';
 import { ChangeSignal } from '../../../../src/internal/change-signal.ts';
 import type { AgentPool } from '../../../../src/pods/agent-pool.ts';
 import type { AbortOptions } from '../../../../src/runtime/options.ts';
 import type { StreamSource } from '../../../../src/runtime/volume.ts';
+import type { ArchiveFrames, FrameSource } from '../../../../src/stores/frame-store.ts';
 import type { Gate } from './gate.ts';
 import { attachmentOf } from './memory-attachment.ts';
+import { type ArchiveOnItsWay, MemoryFrames, readableOnItsWay, wholeOf } from './memory-frames.ts';
 import type { MemoryPod, MemoryPods } from './memory-pods.ts';
+import { sha256 } from './sha256.ts';
 
 /** How the model is informed of what agents do. */
 export interface AgentObserver {
@@ -102,14 +104,36 @@ class MemoryAgent {
     from: { readonly client: AgentClient; readonly spec: SendSpec },
     options: AbortOptions = {},
   ): Promise<TransferResult> {
-    const source = from.client as unknown as MemoryAgent;
-    const bytes = await source.#transfer('send', (pod) => contentOf(pod, from.spec.volume), options);
+    return await this.receiveFrames(spec, (opening) => from.client.sendFrames(from.spec, opening), options);
+  }
+
+  async receiveFrames(spec: ReceiveSpec, source: FrameSource, options: AbortOptions = {}): Promise<TransferResult> {
+    await this.#transfer('receive', (pod) => this.#checkGeneration(pod, spec), options);
+    const frames = await source(options);
+    const bytes = await wholeOf(frames);
+    if (sha256(bytes) !== frames.end?.digest) throw new DigestMismatchError({}, 'of the frames');
     return await this.#commit(spec, bytes, options);
   }
 
   async send({ volume }: SendSpec, options: AbortOptions = {}): Promise<Pick<AgentDownload, 'kind' | 'readable'>> {
-    const bytes = await this.#transfer('send', (pod) => contentOf(pod, volume), options);
-    return { kind: 'folder' as AgentDownload['kind'], readable: Readable.from([bytes]) };
+    const archive = await this.#open(volume, options);
+    return { kind: 'directory', readable: readableOnItsWay(archive, options) };
+  }
+
+  async sendFrames({ volume }: SendSpec, options: AbortOptions = {}): Promise<ArchiveFrames> {
+    return new MemoryFrames(await this.#open(volume, options), options);
+  }
+
+  async digest({ volume }: SendSpec, options: AbortOptions = {}): Promise<Pick<TransferResult, 'bytes' | 'sha256'>> {
+    const bytes = await this.#transfer('digest', (pod) => contentOf(pod, volume), options);
+    return { bytes: bytes.length, sha256: sha256(bytes) };
+  }
+
+  /** The agent packs the content that the volume has when the operation begins. */
+  async #open(volume: string, options: AbortOptions): Promise<ArchiveOnItsWay> {
+    const { caller, gate } = this.#facts;
+    const open = (pod: MemoryPod): ArchiveOnItsWay => ({ caller, gate, pod, bytes: contentOf(pod, volume) });
+    return await this.#transfer('send', open, options);
   }
 
   /** Commits an archive: the volume has it completely, or is unchanged. */
@@ -164,12 +188,11 @@ class MemoryAgent {
   }
 }
 
-export function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
+/** The archive of a volume that nothing was written to. */
+export const emptyArchive: Buffer = Buffer.from('empty');
 
 function contentOf({ volumes }: MemoryPod, volume: string): Buffer {
-  return volumes.get(volume) ?? Buffer.alloc(0);
+  return volumes.get(volume) ?? emptyArchive;
 }
 
 /** Another run of the same command would have another result. */

@@ -3,6 +3,7 @@ import { ApiUnavailableError, ConflictError } from '../../../../src/errors/clust
 import type { Cluster, ObjectMetadata, Pod, PodChange } from '../../../../src/kubernetes/cluster.ts';
 import type { AbortOptions } from '../../../../src/runtime/options.ts';
 import type { Gate } from './gate.ts';
+import type { MemoryConfigMaps } from './memory-config-maps.ts';
 import type { MemoryPod, MemoryPods } from './memory-pods.ts';
 
 /** How the model is informed of deletions. */
@@ -11,8 +12,15 @@ export interface DeletionObserver {
   deleting(pod: MemoryPod, caller: string): void | Promise<void>;
 }
 
+export interface MemoryClusterParts {
+  readonly gate: Gate;
+  readonly pods: MemoryPods;
+  readonly configMaps: MemoryConfigMaps;
+  readonly observer: DeletionObserver;
+}
+
 /** Returns the API for one incarnation of a replica. Each request waits at the gate. */
-export function memoryCluster(caller: string, gate: Gate, pods: MemoryPods, observer: DeletionObserver): Cluster {
+export function memoryCluster(caller: string, { gate, pods, configMaps, observer }: MemoryClusterParts): Cluster {
   const cluster = new FakeCluster({ namespace: 'ci' });
   const request = async <T>(
     verb: string,
@@ -23,7 +31,7 @@ export function memoryCluster(caller: string, gate: Gate, pods: MemoryPods, obse
     await gate.pass({
       caller,
       kind: 'api',
-      name: `${caller} ${verb} pod ${about}`,
+      name: `${caller} ${verb} ${about}`,
       effect,
       failure: () => new ApiUnavailableError({ verb, resource: 'pods', namespace: 'ci' }, 'no answer', undefined),
       signal,
@@ -34,13 +42,15 @@ export function memoryCluster(caller: string, gate: Gate, pods: MemoryPods, obse
     throw new ConflictError({ verb: 'create', resource: 'pods', namespace: 'ci' }, 'already exists');
   };
   cluster.createPod.callsFake(
-    async (pod, options) => await request('create', () => create(pod), options, pod.metadata?.name),
+    async (pod, options) => await request('create pod', () => create(pod), options, pod.metadata?.name),
   );
-  cluster.getPod.callsFake(async (name, options) => await request('get', () => pods.find(name)?.pod, options, name));
+  cluster.getPod.callsFake(
+    async (name, options) => await request('get pod', () => pods.find(name)?.pod, options, name),
+  );
   cluster.listPods.callsFake(
     async (selector, options) =>
       await request(
-        'list',
+        'list pods',
         () => ({
           pods: pods.existing.filter(({ pod }) => matches(pod, selector)).map(({ pod }) => pod),
           resourceVersion: String(pods.changes.length),
@@ -56,7 +66,7 @@ export function memoryCluster(caller: string, gate: Gate, pods: MemoryPods, obse
           const { labels, deletionTimestamp } = metadata ?? {};
           return { name, uid, labels, deletionTimestamp } as ObjectMetadata;
         });
-    return await request('list', metadata, options);
+    return await request('list pod', metadata, options);
   });
   cluster.deletePod.callsFake(async (name, { uid, gracePeriodSeconds, ...options } = {}) => {
     const remove = async (): Promise<boolean> => {
@@ -66,8 +76,20 @@ export function memoryCluster(caller: string, gate: Gate, pods: MemoryPods, obse
       pods.delete(pod, gracePeriodSeconds);
       return true;
     };
-    return await request('delete', remove, options, name);
+    return await request('delete pod', remove, options, name);
   });
+  cluster.getConfigMap.callsFake(async (name) => configMaps.find(name));
+  cluster.createConfigMap.callsFake(async (configMap) => {
+    if (!configMaps.create(configMap))
+      throw new ConflictError({ verb: 'create', resource: 'configmaps', namespace: 'ci' }, 'already exists');
+  });
+  cluster.listConfigMaps.callsFake(
+    async (_selector, options) => await request('list config maps', () => configMaps.list(), options),
+  );
+  cluster.deleteConfigMap.callsFake(
+    async (name, { uid = '', ...options }) =>
+      await request('delete config map', () => configMaps.delete(name, uid), options, name),
+  );
   cluster.watchPods.callsFake((selector, version, options) => watch(selector, Number(version), options ?? {}));
   return cluster;
 

@@ -44,7 +44,10 @@ export interface GatedPool extends DatabasePool {
 // Statements find this schema before `pg_catalog`, so that `now()` is the time of the model, also as
 // the default of a column.
 const searchPath = 'model, pg_catalog, public';
-const tables = ['containers', 'volumes', 'processes', 'hijacks', 'finished_owners', 'container_properties', 'workers'];
+const tables = [
+  ...['containers', 'volumes', 'processes', 'hijacks', 'finished_owners', 'container_properties', 'workers'],
+  ...['volume_streams', 'caches', 'invalid_cache_origins', 'archives', 'reservations'],
+];
 
 /** A database whose time the model moves, and which may be unreachable or a standby. */
 export class ModelDatabase {

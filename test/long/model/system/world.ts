@@ -1,20 +1,26 @@
 import { ApiUnavailableError } from '../../../../src/errors/cluster.ts';
 import { ExecConnectionLostError } from '../../../../src/errors/connection.ts';
+import { StoreUnavailableError } from '../../../../src/errors/store.ts';
 import type { Container } from '../../../../src/runtime/container.ts';
 import type { PodWorker } from '../../../../src/worker/pod-worker.ts';
+import { MemoryArchiveStore } from '../../../support/stores/memory-archive-store.ts';
 import { settle } from '../../../support/virtual-clock.ts';
+import { checkArchives } from '../invariants/archives.ts';
 import { checkDeletion, checkStart } from '../invariants/pods.ts';
 import { checkMoves } from '../invariants/rows.ts';
 import { checkContents } from '../invariants/volumes.ts';
 import { Ledger } from '../state/ledger.ts';
 import { type Call, Gate, type Outcome } from './gate.ts';
 import { HostClock } from './host-clock.ts';
-import { MemoryPods } from './memory-pods.ts';
+import { emptyArchive } from './memory-agents.ts';
+import { MemoryConfigMaps } from './memory-config-maps.ts';
+import { type MemoryPod, MemoryPods, type MemoryProcess } from './memory-pods.ts';
 import { type ModelDatabase, startOfTime } from './model-database.ts';
-import { openReplica, type ReplicaParts } from './replica.ts';
+import { openReplica, type ReplicaParts, type Setting } from './replica.ts';
+import { sha256 } from './sha256.ts';
 import { emptySnapshot, type Snapshot } from './snapshot.ts';
 
-export type Outage = 'none' | 'api' | 'database' | 'standby';
+export type Outage = 'none' | 'api' | 'database' | 'standby' | 'store';
 
 /** One of the replicas of the worker. A crash replaces its incarnation. */
 interface Replica {
@@ -33,6 +39,9 @@ export class Violation extends Error {}
 export class World {
   readonly gate = new Gate();
   readonly pods = new MemoryPods(this.gate);
+  readonly configMaps: MemoryConfigMaps;
+  readonly store: MemoryArchiveStore;
+  readonly setting: Setting;
   readonly ledger = new Ledger();
   readonly trail: string[] = [];
   readonly replicas: Replica[] = [];
@@ -48,15 +57,22 @@ export class World {
   #incarnations = 0;
   #begun = 0;
 
-  private constructor(database: ModelDatabase) {
+  private constructor(database: ModelDatabase, setting: Setting) {
     this.database = database;
+    this.setting = setting;
+    this.configMaps = new MemoryConfigMaps(() => database.now);
+    this.store = new MemoryArchiveStore({ name: 'store', now: () => new Date(database.now) });
+    this.ledger.written.add(sha256(emptyArchive));
     this.gate.refuses = (call) => this.#refusal(call);
+    this.gate.failed = ({ caller, kind }) => {
+      if (caller !== undefined && kind !== 'statement') this.ledger.failedTransfers.add(caller);
+    };
     this.gate.performed = async (call) => await this.#observe(call);
   }
 
-  static async open(database: ModelDatabase, replicas: number): Promise<World> {
+  static async open(database: ModelDatabase, setting: Setting, replicas: number): Promise<World> {
     await database.reset();
-    const world = new World(database);
+    const world = new World(database, setting);
     for (let index = 0; index < replicas; index += 1) world.replicas.push(await world.#incarnate(index));
     return world;
   }
@@ -162,6 +178,19 @@ export class World {
     this.database.state = outage === 'standby' ? 'standby' : 'primary';
   }
 
+  /** Ends a command, which has written its outputs and its caches. */
+  end(pod: MemoryPod, process: MemoryProcess): void {
+    if (process.ended) return;
+    for (const { handle, container, kind } of this.snapshot.volumes) {
+      if (container !== pod.handle || (kind !== 'output' && kind !== 'cache')) continue;
+      const bytes = Buffer.from(`${kind} of ${process.id} in ${pod.uid}`);
+      this.ledger.written.add(sha256(bytes));
+      pod.volumes.set(handle, bytes);
+    }
+    process.ended = true;
+    process.change.notify();
+  }
+
   async #settle(): Promise<void> {
     await settle();
     if (this.violation !== undefined) throw this.violation;
@@ -175,10 +204,10 @@ export class World {
       deleting: (pod, caller) => checkDeletion(this, pod, caller),
       started: (pod, processId) => checkStart(this, pod, processId),
     };
-    const { gate, database, pods } = this;
+    const { gate, database, pods, configMaps, store, setting } = this;
     return {
       id,
-      worker: await openReplica({ id, gate, database, pods, clock, observer }),
+      worker: await openReplica({ id, gate, database, pods, configMaps, store, clock, setting, observer }),
       clock,
       isSuspended: false,
       owedMs: 0,
@@ -187,6 +216,7 @@ export class World {
 
   #refusal({ kind }: Call<unknown>): Error | undefined {
     if (this.outage === 'database' && kind === 'statement') return new Error('connection refused');
+    if (this.outage === 'store' && kind === 'store') return new StoreUnavailableError({ store: 'store' }, 'down');
     if (this.outage !== 'api') return undefined;
     if (kind === 'api') return new ApiUnavailableError({ verb: 'get', resource: 'pods', namespace: 'ci' }, 'down', 503);
     return kind === 'agent' ? new ExecConnectionLostError('down', { bytesReceived: 0, bytesSent: 0 }) : undefined;
@@ -199,5 +229,6 @@ export class World {
       checkMoves(this, before, call.name.split(' ')[0] ?? '');
     }
     checkContents(this);
+    checkArchives(this);
   }
 }
