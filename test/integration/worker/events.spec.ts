@@ -24,6 +24,8 @@ describe('the events of a worker', () => {
   });
 
   beforeEach(async () => {
+    // What another test has left is no event of this one.
+    await world.worker.reap();
     worker = await world.setup.openWith({});
     events = worker.events();
   });
@@ -105,6 +107,7 @@ describe('the events of a worker', () => {
     await worker.findOrCreateContainer(owner, spec);
     const kinds = (await all()).map(({ kind }) => kind);
     expect(kinds).to.deep.equal(['container-taken-over', 'container-created']);
+    await world.worker.ownerFinished(owner);
   });
 
   it('are refused by a closed worker, and with an invalid size of the buffer', async () => {
