@@ -33,6 +33,11 @@ describe('A container on a cluster that does not enforce network policies', () =
     worker = await embedded.setup.openWith({ clock: probingClock() });
   });
 
+  // What another test has left is not counted.
+  beforeEach(async () => {
+    await worker.reap();
+  });
+
   after(async () => {
     await worker?.close();
     await embedded?.close();
@@ -53,13 +58,15 @@ describe('A container on a cluster that does not enforce network policies', () =
   });
 
   it('is not affected if it is not hermetic', async () => {
-    const { created } = await makeContainer(worker, image);
+    const { created, owner } = await makeContainer(worker, image);
     expect(created).to.equal(true);
+    await worker.ownerFinished(owner);
   });
 
   it('is refused if it is privileged, unless its team may have such containers', async () => {
+    const owner = newOwner();
     const create = (by: KubernetesWorker, team?: string) =>
-      by.findOrCreateContainer(newOwner(), { image, privileged: true }, { metadata: { team } });
+      by.findOrCreateContainer(owner, { image, privileged: true }, { metadata: { team } });
     const refused = { code: 'KW_ERR_INVALID_SPEC', field: 'privileged' };
     const rows = async () => (await worker.listContainers()).containers.map(({ handle }) => handle);
     const before = await rows();
@@ -68,5 +75,6 @@ describe('A container on a cluster that does not enforce network policies', () =
     expect(await rejection(create(opsOnly, 'web'))).to.include(refused);
     expect(await rows()).to.deep.equal(before);
     expect((await create(opsOnly, 'ops')).created).to.equal(true);
+    await worker.ownerFinished(owner);
   });
 });

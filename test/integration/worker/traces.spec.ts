@@ -28,6 +28,8 @@ describe('the spans of a worker', () => {
   });
 
   beforeEach(async () => {
+    // What another test has left has no span of this one.
+    await world.worker.reap();
     spans = new RecordedSpans();
     worker = await world.setup.openWith({ traceEnvironment: true });
   });
