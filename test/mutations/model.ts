@@ -36,4 +36,26 @@ export const mutants: readonly Mutant[] = [
     replace: '',
     killedBy,
   },
+  {
+    name: 'the reaper deletes a volume during a stream',
+    file: 'src/repository/postgres/destroyable-volumes.ts',
+    find: `    .where('state', '=', 'destroying')
+    .where((eb) => eb.not(hasOpenStream()))`,
+    replace: `    .where('state', '=', 'destroying')`,
+    killedBy,
+  },
+  {
+    name: 'the last writer of a resource cache wins',
+    file: 'src/repository/postgres/caches/bless-volume.ts',
+    find: '        .$if(!replace, (stale) => stale.where((eb) => eb.not(isValidCache())))\n',
+    replace: '',
+    killedBy,
+  },
+  {
+    name: 'the reaper deletes an archive that a volume refers to',
+    file: 'src/repository/postgres/archives/destroyable-archives.ts',
+    find: '    .where((where) => where.not(isReferenced()))\n',
+    replace: '',
+    killedBy,
+  },
 ];

@@ -5,6 +5,7 @@ import { perform } from './commands/perform.ts';
 import { arbitrarySetting, arbitrarySteps } from './commands/steps.ts';
 import { bringToRest } from './invariants/at-rest.ts';
 import type { ModelDatabase } from './system/model-database.ts';
+import { memoryPlatform } from './system/replica.ts';
 import { Violation, World } from './system/world.ts';
 
 /** Which sequences of steps are run. */
@@ -36,7 +37,7 @@ export async function runModel(database: ModelDatabase, { seed, runs: numRuns, p
   const property = fc.asyncProperty(arbitrarySetting, arbitrarySteps(longestSequence), async (setting, steps) => {
     // The library waits for random times.
     Math.random = seededRandom(seed);
-    const world = await World.open(database, setting, replicas);
+    const world = await World.open(database, setting, { platform: memoryPlatform, replicas });
     try {
       for (const step of steps) await perform(world, step);
       await bringToRest(world);

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import { FakeArtifact } from '../../../../fakes/index.ts';
 import type { Container } from '../../../../src/runtime/container.ts';
 import type { PodWorker } from '../../../../src/worker/pod-worker.ts';
-import { sha256 } from '../system/sha256.ts';
 import type { World } from '../system/world.ts';
 import { cachePath, performCacheCall, taskStep } from './cache-calls.ts';
 import { type Finishing, owners, type Step } from './steps.ts';
@@ -16,11 +15,7 @@ const keepForMs = 20_000;
 /** The artifact of an input: another worker has it. Each download differs, as that of a new archive. */
 function inputOf(world: World): FakeArtifact {
   const artifact = new FakeArtifact({ handle: 'elsewhere', source: 'other' });
-  artifact.streamOut.callsFake(async () => {
-    const bytes = Buffer.from(`input at step ${world.step}`);
-    world.ledger.written.add(sha256(bytes));
-    return Readable.from([bytes]);
-  });
+  artifact.streamOut.callsFake(async () => Readable.from([await world.archive(`input at step ${world.step}`)]));
   return artifact;
 }
 
@@ -87,7 +82,9 @@ async function run(
   await world.begin(replica, `run ${process.id} of ${key}`, async (worker, id) => {
     const container = await containerOf(world, worker, id, key);
     if (container === undefined) return;
-    const running = await container.run({ ...process, path: 'make' }, {});
+    const text = `made by ${process.id}`;
+    world.ledger.texts.add(text);
+    const running = await container.run({ ...process, ...world.platform.command(text) }, {});
     const { exitStatus } = await running.wait();
     received(world, `${container.handle} ${process.id}`, exitStatus);
   });

@@ -3,6 +3,7 @@ import type { World } from '../system/world.ts';
 import { performFault } from './faults.ts';
 import { performCall } from './host-calls.ts';
 import type { FaultySweep, Overtaking, RaceForCache, Step, StreamInTheWay } from './steps.ts';
+import { artifactOf, expire, streamOut, volumeOf } from './volume-calls.ts';
 
 /** Performs several steps that are rare in this order otherwise. Returns `false` for another step. */
 export async function performScene(world: World, step: Step): Promise<boolean> {
@@ -18,6 +19,12 @@ export async function performScene(world: World, step: Step): Promise<boolean> {
       return true;
     case 'race for a cache':
       await raceForCache(world, step);
+      return true;
+    case 'make an artifact':
+      await performCall(world, { do: 'create a volume', replica: step.replica });
+      await advance(world, 10);
+      await performCall(world, { ...step, do: 'stream in', volume: world.ledger.artifacts.size - 1 });
+      await advance(world, 6);
       return true;
     case 'build':
       await performCall(world, { ...step, do: 'create', spec: 0 });
@@ -57,13 +64,14 @@ async function sweep(world: World, { replica, owner, outcomes }: FaultySweep): P
 }
 
 async function sweepDuringStream(world: World, { replica, owner, volume, before }: StreamInTheWay): Promise<void> {
-  await performCall(world, { do: 'stream out', replica, volume });
-  await newest(world, 4);
-  await performCall(world, { do: 'expire', replica: replica + 1, volume });
-  await performCall(world, { do: 'finish', replica: replica + 1, owner, how: 'for now' });
-  await newest(world, 2);
+  const [artifact] = artifactOf(world, volume) ?? [];
+  await streamOut(world, replica, artifact ?? volumeOf(world, volume));
+  await advanceOne(world, replica, 6);
+  await expire(world, replica + 1, artifact);
+  if (artifact === undefined) await performCall(world, { do: 'finish', replica: replica + 1, owner, how: 'for now' });
+  await advanceOne(world, replica + 1, 2);
   await performCall(world, { do: 'sweep', replica: replica + 1 });
-  await newest(world, before);
+  await advanceOne(world, replica + 1, before);
 }
 
 async function raceForCache(world: World, { volume, key, picks }: RaceForCache): Promise<void> {
@@ -72,7 +80,12 @@ async function raceForCache(world: World, { volume, key, picks }: RaceForCache):
   for (const pick of picks) await world.release(Math.max(0, world.gate.ready.length - 1 - (pick % 2)));
 }
 
-/** Lets those calls through that were made last. */
-async function newest(world: World, calls: number): Promise<void> {
-  for (let call = 0; call < calls; call += 1) await world.release(Math.max(0, world.gate.ready.length - 1));
+/** Lets calls of one replica through, the oldest first. */
+async function advanceOne(world: World, replica: number, calls: number): Promise<void> {
+  const { id } = world.replica(replica);
+  for (let call = 0; call < calls; call += 1) {
+    const ready = world.gate.ready.findIndex(({ caller }) => caller === id);
+    if (ready < 0) return;
+    await world.release(ready);
+  }
 }

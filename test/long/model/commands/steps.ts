@@ -40,6 +40,7 @@ export type Step =
   | { readonly do: 'keep a resource cache'; readonly replica: number; readonly volume: number; readonly key: number }
   | { readonly do: 'use a resource cache'; readonly replica: number; readonly key: number }
   | { readonly do: 'invalidate a resource cache'; readonly replica: number; readonly key: number }
+  | { readonly do: 'make an artifact'; readonly replica: number; readonly content: number }
   | StreamInTheWay
   | RaceForCache
   | { readonly do: 'sweep'; readonly replica: number };
@@ -143,7 +144,8 @@ const arbitraryStep: fc.Arbitrary<Step> = fc.oneof(
   step('keep a resource cache', 2, { replica, volume: any, key }),
   step('use a resource cache', 2, { replica, key }),
   step('invalidate a resource cache', 1, { replica, key }),
-  step('sweep during a stream', 3, { replica, owner, volume: any, before: fc.nat({ max: 12 }) }),
+  step('make an artifact', 4, { replica, content: fc.nat({ max: 3 }) }),
+  step('sweep during a stream', 4, { replica, owner, volume: any, before: fc.nat({ max: 30 }) }),
   step('race for a cache', 2, { volume: any, key, picks: fc.array(any, { maxLength: 16, size: 'max' }) }),
   step('sweep', 4, { replica }),
 );
@@ -155,6 +157,6 @@ export const arbitrarySetting: fc.Arbitrary<Setting> = fc.record({
 });
 
 /** Sequences of steps. A shorter one may be a counterexample too. */
-export function arbitrarySteps(maxLength: number): fc.Arbitrary<readonly Step[]> {
-  return fc.array(arbitraryStep, { minLength: 1, maxLength, size: 'max' });
+export function arbitrarySteps(maxLength: number, minLength = 1): fc.Arbitrary<readonly Step[]> {
+  return fc.array(arbitraryStep, { minLength, maxLength, size: 'max' });
 }

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 
 import type { ContentLedger } from '../state/ledger.ts';
 import { sha256 } from '../system/sha256.ts';
@@ -22,7 +21,7 @@ export async function performVolumeCall(world: World, step: Step): Promise<boole
       await streamOut(world, step.replica, volumeOf(world, step.volume));
       return true;
     case 'expire':
-      await expire(world, step.replica, step.volume);
+      await expire(world, step.replica, artifactOf(world, step.volume)?.[0]);
       return true;
     default:
       return false;
@@ -37,7 +36,7 @@ export function volumeOf({ ledger, snapshot }: World, pick: number): string | un
 }
 
 /** Selects an artifact that hosts have received. */
-function artifactOf({ ledger }: World, pick: number): readonly [string, ContentLedger] | undefined {
+export function artifactOf({ ledger }: World, pick: number): readonly [string, ContentLedger] | undefined {
   const artifacts = [...ledger.artifacts];
   return artifacts[pick % Math.max(1, artifacts.length)];
 }
@@ -45,9 +44,12 @@ function artifactOf({ ledger }: World, pick: number): readonly [string, ContentL
 async function createVolume(world: World, replica: number): Promise<void> {
   await world.begin(replica, 'create a volume', async (worker) => {
     const { volume } = await worker.createVolumeForArtifact('team');
-    const content = { acknowledged: undefined, attempted: new Set<string>(), isUncertain: false, isExpired: false };
-    world.ledger.artifacts.set(volume.handle, content);
+    receive(world, volume.handle, { attempted: new Set(), isUncertain: false });
   });
+}
+
+function receive({ ledger }: World, handle: string, content: Pick<ContentLedger, 'attempted' | 'isUncertain'>): void {
+  ledger.artifacts.set(handle, { ...content, acknowledged: undefined, isExpired: false, wasCache: false });
 }
 
 async function copyVolume(world: World, replica: number, pick: number, given: 'pod' | 'store'): Promise<void> {
@@ -58,8 +60,7 @@ async function copyVolume(world: World, replica: number, pick: number, given: 'p
     const source = await worker.lookupVolume(handle);
     if (source === undefined) return;
     const { volume } = await worker.createArtifact(source, { store });
-    const content = { acknowledged: undefined, attempted: undefined, isUncertain: true, isExpired: false };
-    world.ledger.artifacts.set(volume.handle, content);
+    receive(world, volume.handle, { attempted: undefined, isUncertain: true });
   });
 }
 
@@ -69,10 +70,9 @@ async function streamIn(world: World, replica: number, pick: number, content: nu
   if (handle === undefined || ledger?.attempted === undefined || ledger.isUncertain) return;
   const { attempted } = ledger;
   await world.begin(replica, `stream ${content} into ${handle}`, async (worker) => {
-    const bytes = Buffer.from(`content ${content}`);
-    attempted.add(sha256(bytes));
-    world.ledger.written.add(sha256(bytes));
     ledger.isUncertain = true;
+    const bytes = await world.archive(`content ${content}`);
+    attempted.add(sha256(bytes));
     const volume = await worker.lookupVolume(handle);
     if (volume === undefined) return;
     const { digest } = await volume.streamIn('.', () => Readable.from([bytes]));
@@ -87,13 +87,12 @@ export async function streamOut(world: World, replica: number, handle: string | 
   await world.begin(replica, `stream out of ${handle}`, async (worker) => {
     const volume = await worker.lookupVolume(handle);
     if (volume === undefined) return;
-    const digest = sha256(await buffer(await volume.streamOut('.')));
-    if (!world.ledger.written.has(digest)) world.fail(`volume ${handle} sends a content that was never written`);
+    await world.read(await volume.streamOut('.'), `volume ${handle}`);
   });
 }
 
-async function expire(world: World, replica: number, pick: number): Promise<void> {
-  const [handle, ledger] = artifactOf(world, pick) ?? [];
+export async function expire(world: World, replica: number, handle: string | undefined): Promise<void> {
+  const ledger = world.ledger.artifacts.get(handle ?? '');
   if (handle === undefined || ledger === undefined) return;
   await world.begin(replica, `expire ${handle}`, async (worker) => {
     ledger.isExpired = true;

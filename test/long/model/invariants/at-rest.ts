@@ -1,3 +1,5 @@
+import type { ContentLedger } from '../state/ledger.ts';
+import { longMs } from '../system/replica.ts';
 import { sha256 } from '../system/sha256.ts';
 import type { Snapshot } from '../system/snapshot.ts';
 import type { World } from '../system/world.ts';
@@ -21,7 +23,9 @@ export async function bringToRest(world: World): Promise<void> {
   // Keys without an archive are left alone for up to two days.
   await sweepAfter(world, 0, { ms: 3 * 24 * 3_600_000, sweepStores: true });
   world.snapshot = await world.database.snapshot();
-  checkNothingLeft(world);
+  checkRowsLeft(world);
+  checkArchivesLeft(world);
+  checkObjectsLeft(world);
   checkNothingLost(world);
   if (world.violation !== undefined) throw world.violation;
 }
@@ -55,8 +59,9 @@ async function quiesce(world: World): Promise<void> {
   }
 }
 
-function checkNothingLeft(world: World): void {
-  const { snapshot, pods, ledger } = world;
+/** Checks that each row is needed. */
+export function checkRowsLeft(world: World): void {
+  const { snapshot, ledger } = world;
   for (const { handle, state, owner } of snapshot.containers) {
     if (state !== 'created') world.fail(`container ${handle} of ${owner} is left ${state}`);
     const insertedAt = ledger.insertedAt.get(handle) ?? 0;
@@ -66,17 +71,20 @@ function checkNothingLeft(world: World): void {
   for (const { handle, kind, state, dueAt } of snapshot.volumes)
     if (kind === 'artifact' && (state !== 'created' || (dueAt ?? Infinity) < world.database.now))
       world.fail(`volume ${handle} is left ${state}`);
-  checkArchivesLeft(world);
+  for (const { stream, volume } of snapshot.streams) world.fail(`stream ${stream} of volume ${volume} is left`);
+}
+
+function checkObjectsLeft(world: World): void {
+  const { snapshot, pods } = world;
   if (world.configMaps.names.includes(world.configMaps.oldName)) world.fail('the config map of an old agent is left');
   if (world.configMaps.names.length !== 1) world.fail('the config map of the agent is gone');
-  for (const { stream, volume } of snapshot.streams) world.fail(`stream ${stream} of volume ${volume} is left`);
   const uids = podsOfRows(snapshot);
   for (const { name, uid, handle } of pods.existing)
     if (!uids.has(uid) && !uids.has(handle)) world.fail(`pod ${name} (${uid}) is left without a row`);
 }
 
 /** The store has the archives that volumes refer to, and no other. */
-function checkArchivesLeft(world: World): void {
+export function checkArchivesLeft(world: World): void {
   const { snapshot, store } = world;
   const referred = new Set(snapshot.volumes.map(({ archive }) => archive));
   for (const { id, state } of snapshot.archives)
@@ -102,23 +110,32 @@ function checkNothingLost(world: World): void {
         world.fail(`the pod of container ${handle} of ${key} is gone`);
       checkResults(world, handle);
     }
-  for (const handle of ledger.artifacts.keys()) checkArtifact(world, handle);
+  checkArtifactRows(world);
+  for (const [handle, content] of ledger.artifacts) checkArtifact(world, handle, content);
 }
 
-/** An artifact that hosts have received exists with its content, unless it was expired or replaced. */
-function checkArtifact(world: World, handle: string): void {
+/** The row of an artifact that hosts have received exists, unless it was expired or replaced as a cache. */
+export function checkArtifactRows(world: World): void {
+  const { snapshot, ledger, setting } = world;
+  if (setting.artifactTimeToLiveMs < longMs) return;
+  const handles = new Set(snapshot.volumes.map(({ handle }) => handle));
+  for (const [handle, { isExpired, wasCache }] of ledger.artifacts)
+    if (!isExpired && !wasCache && !handles.has(handle)) world.fail(`volume ${handle} is gone`);
+}
+
+/** An artifact with a row has its pod, unless another client has deleted it, and its content. */
+function checkArtifact(world: World, handle: string, { isExpired, isUncertain, acknowledged }: ContentLedger): void {
   const { snapshot, pods, ledger } = world;
-  const { isExpired, acknowledged, isUncertain } = ledger.artifacts.get(handle) ?? { isExpired: true };
   const row = snapshot.volumes.find((each) => each.handle === handle);
-  if (isExpired || row === undefined || row.archive !== null) return;
+  if (isExpired || row === undefined || row.archive !== null || !row.hasPlace) return;
   const pod = pods.existing.find((each) => each.handle === handle);
-  if (pod === undefined) return;
+  if (pod === undefined) {
+    const uid = pods.all.findLast((each) => each.handle === handle)?.uid ?? '';
+    if (!ledger.stolenPods.has(uid)) world.fail(`the pod of volume ${handle} is gone`);
+    return;
+  }
   const content = pod.volumes.get(handle);
-  if (
-    isUncertain === false &&
-    acknowledged !== undefined &&
-    (content === undefined || sha256(content) !== acknowledged)
-  )
+  if (!isUncertain && acknowledged !== undefined && (content === undefined || sha256(content) !== acknowledged))
     world.fail(`volume ${handle} has lost its content`);
 }
 

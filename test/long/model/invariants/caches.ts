@@ -13,6 +13,8 @@ export function checkCaches(world: World, before: Snapshot, caller: string): voi
     const key = cacheKeyOf(cache);
     if (now.has(key)) world.fail(`${key} has two caches: ${now.get(key)?.volume ?? ''} and ${cache.volume}`);
     now.set(key, cache);
+    const artifact = ledger.artifacts.get(cache.volume);
+    if (artifact !== undefined) artifact.wasCache = true;
   }
   for (const cache of before.caches) {
     const key = cacheKeyOf(cache);

@@ -55,6 +55,8 @@ export interface ContentLedger {
   isUncertain: boolean;
   /** Whether a host has requested its end. */
   isExpired: boolean;
+  /** Whether it is or was a cache, which another one may replace. */
+  wasCache: boolean;
 }
 
 /** What hosts requested of the cache of a key. */
@@ -74,7 +76,9 @@ export class Ledger {
   readonly artifacts = new Map<string, ContentLedger>();
   /** By kind and text of the key. */
   readonly caches = new Map<string, CacheLedger>();
-  /** The digests of everything that was ever written, by hosts and by commands. */
+  /** The texts that were ever written, by hosts and by commands. */
+  readonly texts = new Set<string>();
+  /** The digests of the archives of these texts. */
   readonly written = new Set<string>();
   /** The incarnations with a failed call to a pod or a store, which may be due to a cache. */
   readonly failedTransfers = new Set<string>();

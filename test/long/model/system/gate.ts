@@ -1,3 +1,5 @@
+import { ChangeSignal } from '../../../../src/internal/change-signal.ts';
+
 /** What happens to a call that waits at the gate. */
 export type Outcome =
   /** It takes effect, and its answer arrives. */
@@ -39,6 +41,13 @@ export class Gate {
   refuses: (call: Call<unknown>) => Error | undefined = () => undefined;
   /** Called after each effect. */
   performed: (call: Call<unknown>) => void | Promise<void> = () => undefined;
+  /**
+   * On a real cluster, calls do not wait: returns what happens to each. Statements take effect one
+   * after the other.
+   */
+  outcomeOf: ((call: Call<unknown>) => Outcome) | undefined;
+  #statements: Promise<unknown> = Promise.resolve();
+  readonly #resumed = new ChangeSignal();
   /** Called when a caller receives an error. */
   failed: (call: Call<unknown>) => void = () => undefined;
 
@@ -54,7 +63,22 @@ export class Gate {
       const waiting: Waiting = { call, resolve: resolve as (value: unknown) => void, reject };
       this.#waiting.push(waiting);
       call.signal?.addEventListener('abort', () => this.#abandon(waiting), { once: true });
+      if (this.outcomeOf !== undefined) void this.#proceed(waiting, this.outcomeOf(call));
     });
+  }
+
+  /** Lets a call through unless its replica has crashed. */
+  async #proceed(waiting: Waiting, outcome: Outcome): Promise<void> {
+    const { caller = '', kind } = waiting.call;
+    while (this.#stopped.has(caller)) await this.#resumed.wait();
+    if (!this.#waiting.includes(waiting)) return;
+    this.#take(waiting);
+    if (kind !== 'statement') {
+      await this.#settle(waiting, outcome);
+      return;
+    }
+    this.#statements = this.#statements.then(() => this.#settle(waiting, outcome));
+    await this.#statements;
   }
 
   /** Lets a call through. Returns its name, or `undefined` if no call is ready. */
@@ -63,10 +87,18 @@ export class Gate {
     const waiting = ready[pick % Math.max(1, ready.length)];
     if (waiting === undefined) return undefined;
     this.#take(waiting);
-    const { call, resolve, reject } = waiting;
+    const { call } = waiting;
+    const isRefused = await this.#settle(waiting, outcome);
+    return `${call.name} ${isRefused ? 'refused by an outage' : outcome}`;
+  }
+
+  /** Performs and answers a call. Returns whether an outage has refused it. */
+  async #settle({ call, resolve, reject }: Waiting, outcome: Outcome): Promise<boolean> {
     const refusal = call.caller === undefined ? undefined : this.refuses(call);
     const failure = refusal ?? call.failure?.();
+    const answers = (): boolean => !this.#crashed.has(call.caller ?? '');
     const fail = (error: unknown): void => {
+      if (!answers()) return;
       this.failed(call);
       reject(error);
     };
@@ -75,11 +107,11 @@ export class Gate {
       this.#waiting.push(orphan(call));
       fail(failure);
     } else
-      await this.#perform(call).then(
-        (value) => (outcome === 'lost' && failure !== undefined ? fail(failure) : resolve(value)),
-        fail,
-      );
-    return `${call.name} ${refusal === undefined ? outcome : 'refused by an outage'}`;
+      await this.#perform(call).then((value) => {
+        if (outcome === 'lost' && failure !== undefined) fail(failure);
+        else if (answers()) resolve(value);
+      }, fail);
+    return refusal !== undefined;
   }
 
   /** Lets no call of this replica through before `resume`. */
@@ -89,6 +121,7 @@ export class Gate {
 
   resume(caller: string): void {
     this.#stopped.delete(caller);
+    this.#resumed.notify();
   }
 
   /**

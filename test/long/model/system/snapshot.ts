@@ -22,6 +22,8 @@ export interface VolumeState {
   readonly digest: string | null;
   /** The archive that has its content. */
   readonly archive: string | null;
+  /** Whether it is in a pod. */
+  readonly hasPlace: boolean;
   /** When the reaper may delete it, in milliseconds since the epoch. */
   readonly dueAt: number | null;
 }
@@ -84,7 +86,8 @@ const containers = `select id, handle, owner_key as owner, state, pod_uid as "po
   extract(epoch from lease_until)::float8 * 1000 as "leaseUntil",
   extract(epoch from keep_until)::float8 * 1000 as "keepUntil" from kubernetes_worker.containers order by id`;
 const volumes = `select v.handle, c.handle as container, v.kind, v.state, v.ready_at is not null as "isReady", v.digest,
-  v.archive_id as archive, extract(epoch from least(v.expires_at, case v.state when 'creating' then v.lease_until end))::float8 * 1000 as "dueAt"
+  v.archive_id as archive, v.location <> '{}'::jsonb as "hasPlace",
+  extract(epoch from least(v.expires_at, case v.state when 'creating' then v.lease_until end))::float8 * 1000 as "dueAt"
   from kubernetes_worker.volumes v left join kubernetes_worker.containers c on c.id = v.container_id order by v.id`;
 const results = `select c.handle as container, p.process_id as process, p.exit_status as "exitStatus"
   from kubernetes_worker.processes p join kubernetes_worker.containers c on c.id = p.container_id`;

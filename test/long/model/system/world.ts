@@ -1,3 +1,6 @@
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
 import { ApiUnavailableError } from '../../../../src/errors/cluster.ts';
 import { ExecConnectionLostError } from '../../../../src/errors/connection.ts';
 import { StoreUnavailableError } from '../../../../src/errors/store.ts';
@@ -16,7 +19,8 @@ import { emptyArchive } from './memory-agents.ts';
 import { MemoryConfigMaps } from './memory-config-maps.ts';
 import { type MemoryPod, MemoryPods, type MemoryProcess } from './memory-pods.ts';
 import { type ModelDatabase, startOfTime } from './model-database.ts';
-import { openReplica, type ReplicaParts, type Setting } from './replica.ts';
+import type { Platform } from './platform.ts';
+import type { ReplicaParts, Setting } from './replica.ts';
 import { sha256 } from './sha256.ts';
 import { emptySnapshot, type Snapshot } from './snapshot.ts';
 
@@ -26,6 +30,7 @@ export type Outage = 'none' | 'api' | 'database' | 'standby' | 'store';
 interface Replica {
   readonly id: string;
   readonly worker: PodWorker;
+  readonly drop: () => void;
   readonly clock: HostClock;
   isSuspended: boolean;
   /** The time that has passed while it was suspended, in milliseconds. */
@@ -42,6 +47,7 @@ export class World {
   readonly configMaps: MemoryConfigMaps;
   readonly store: MemoryArchiveStore;
   readonly setting: Setting;
+  readonly platform: Platform;
   readonly ledger = new Ledger();
   readonly trail: string[] = [];
   readonly replicas: Replica[] = [];
@@ -57,12 +63,14 @@ export class World {
   #incarnations = 0;
   #begun = 0;
 
-  private constructor(database: ModelDatabase, setting: Setting) {
+  private constructor(database: ModelDatabase, setting: Setting, platform: Platform) {
+    this.platform = platform;
     this.database = database;
     this.setting = setting;
     this.configMaps = new MemoryConfigMaps(() => database.now);
     this.store = new MemoryArchiveStore({ name: 'store', now: () => new Date(database.now) });
-    this.ledger.written.add(sha256(emptyArchive));
+    this.wrote(emptyArchive);
+    this.ledger.texts.add(emptyArchive.toString()).add('');
     this.gate.refuses = (call) => this.#refusal(call);
     this.gate.failed = ({ caller, kind }) => {
       if (caller !== undefined && kind !== 'statement') this.ledger.failedTransfers.add(caller);
@@ -70,9 +78,13 @@ export class World {
     this.gate.performed = async (call) => await this.#observe(call);
   }
 
-  static async open(database: ModelDatabase, setting: Setting, replicas: number): Promise<World> {
+  static async open(
+    database: ModelDatabase,
+    setting: Setting,
+    { platform, replicas }: { readonly platform: Platform; readonly replicas: number },
+  ): Promise<World> {
     await database.reset();
-    const world = new World(database, setting);
+    const world = new World(database, setting, platform);
     for (let index = 0; index < replicas; index += 1) world.replicas.push(await world.#incarnate(index));
     return world;
   }
@@ -109,7 +121,9 @@ export class World {
     open.add(entry);
     void call(worker, id)
       .catch((error: unknown) => {
-        if (!(error instanceof Error) || !('code' in error)) this.fail(`${title} rejects with ${String(error)}`);
+        const isTyped = error instanceof Error && 'code' in error;
+        const hasCrashed = !this.replicas.some((replica) => replica.id === id);
+        if (!isTyped && !hasCrashed) this.fail(`${title} rejects with ${String(error)}`);
         this.trail.push(`  ${title} rejects: ${String(error).slice(0, 100)}`);
       })
       .finally(() => open.delete(entry));
@@ -141,9 +155,10 @@ export class World {
   /** Drops a replica between two calls, and starts another incarnation of it. */
   async crash(index: number, lands: (call: number) => boolean): Promise<void> {
     const position = index % this.replicas.length;
-    const { id } = this.replica(index);
+    const { id, drop } = this.replica(index);
     this.trail.push(`${id} crashes`);
     this.gate.crash(id, lands);
+    drop();
     this.#open.delete(id);
     this.replicas[position] = await this.#incarnate(position);
   }
@@ -178,14 +193,31 @@ export class World {
     this.database.state = outage === 'standby' ? 'standby' : 'primary';
   }
 
+  /** Returns an archive that a host or a command writes. */
+  async archive(text: string): Promise<Buffer> {
+    this.ledger.texts.add(text);
+    return this.wrote(await this.platform.archive(text));
+  }
+
+  wrote(bytes: Buffer): Buffer {
+    this.ledger.written.add(sha256(bytes));
+    return bytes;
+  }
+
+  /** Reads an archive to its end. It has a text that was written. */
+  async read(archive: Readable, from: string): Promise<void> {
+    const text = await this.platform.textOf(await buffer(archive));
+    if (!this.ledger.texts.has(text)) this.fail(`${from} sends ${JSON.stringify(text)}, which was never written`);
+  }
+
   /** Ends a command, which has written its outputs and its caches. */
   end(pod: MemoryPod, process: MemoryProcess): void {
     if (process.ended) return;
     for (const { handle, container, kind } of this.snapshot.volumes) {
       if (container !== pod.handle || (kind !== 'output' && kind !== 'cache')) continue;
-      const bytes = Buffer.from(`${kind} of ${process.id} in ${pod.uid}`);
-      this.ledger.written.add(sha256(bytes));
-      pod.volumes.set(handle, bytes);
+      const text = `${kind} of ${process.id} in ${pod.uid}`;
+      this.ledger.texts.add(text);
+      pod.volumes.set(handle, this.wrote(Buffer.from(text)));
     }
     process.ended = true;
     process.change.notify();
@@ -207,7 +239,7 @@ export class World {
     const { gate, database, pods, configMaps, store, setting } = this;
     return {
       id,
-      worker: await openReplica({ id, gate, database, pods, configMaps, store, clock, setting, observer }),
+      ...(await this.platform.open({ id, gate, database, pods, configMaps, store, clock, setting, observer })),
       clock,
       isSuspended: false,
       owedMs: 0,
