@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -489,6 +490,11 @@ pid_t fork(void) {
         remember(getpid());
     }
     return pid;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+    REAL("pthread_create", int, pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    return gate("pthread_create", SPAWNS) == FAIL ? EAGAIN : real(thread, attributes, run, argument);
 }
 
 /* The agent names its processes. */

@@ -3,9 +3,9 @@
  *
  *   syscalls [--fail CALL=ERROR]... [--hold CALL:NAME:FILE] -- PROGRAM ARGUMENT...
  *
- * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME waits and
- * creates FILE.held; it continues once FILE exists. With * as NAME, every such call takes a
- * millisecond until FILE exists.
+ * --fail: the call fails with ENOSYS or EPERM. --hold: a call whose last path is NAME, or whose
+ * descriptor is that of a file NAME, waits and creates FILE.held; it continues once FILE exists. With
+ * * as NAME, every such call takes a millisecond until FILE exists.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +55,8 @@ static const struct {
     {"pidfd_open", 434},
     {"clone3", 435},
     {"unlinkat", SYS_unlinkat},
+    {"fsync", SYS_fsync},
+    {"close", SYS_close},
 };
 
 static struct sock_filter filter[4 + 2 * RULES_MAX + 1];
@@ -88,11 +90,24 @@ static void add_fail(const char *text) {
     add_rule(call_of(text, (size_t)(equals - text)), SECCOMP_RET_ERRNO | error);
 }
 
+/* Returns whether the descriptor is that of a file of this name. */
+static int is_open_as(uint32_t pid, uint64_t fd, const char *name) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/%u/fd/%u", pid, (uint32_t)fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    const char *last = strrchr(path, '/');
+    return last != NULL && strcmp(last + 1, name) == 0;
+}
+
 /*
- * Returns whether the call has the path to hold: the fourth argument of renameat, the second of the
- * others.
+ * Returns whether the call has the path to hold: the fourth argument of renameat, the second of
+ * unlinkat, or that of the descriptor.
  */
 static int names(const struct seccomp_notif *asked, const char *name) {
+    if (asked->data.nr == SYS_fsync || asked->data.nr == SYS_close) {
+        return is_open_as(asked->pid, asked->data.args[0], name);
+    }
     char path[64], text[512] = "";
     uint64_t address = asked->data.args[(uint32_t)asked->data.nr == (uint32_t)SYS_renameat ? 3 : 1];
     snprintf(path, sizeof path, "/proc/%u/mem", asked->pid);

@@ -7,6 +7,7 @@ const proof = { specs: ['test/integration/agent/proof.spec.ts'] };
 const transfer = { specs: ['test/integration/agent/transfer.spec.ts'] };
 const archives = { specs: ['test/integration/agent/archives.spec.ts'] };
 const archiveFaults = { specs: ['test/long/agent/archive-faults.spec.ts'] };
+const flush = { specs: ['test/integration/agent/flush.spec.ts'] };
 const digest = { specs: ['test/integration/agent/send-digest.spec.ts'] };
 const start = { specs: ['test/integration/agent/start.spec.ts'] };
 const fence = { specs: ['test/integration/agent/fence.spec.ts'] };
@@ -516,6 +517,20 @@ export const mutants: readonly Mutant[] = [
     find: '        unlinkat(file->folder, file->key->parts[2], 0);\n',
     replace: '',
     killedBy: archives,
+  },
+  {
+    name: 'a cancelled write keeps its archive file',
+    file: 'agent/src/transfer/transfer.c',
+    find: '    return phase_end(&phase, over ? -1 : result, &failure);',
+    replace: '    return phase_end(&phase, result, &failure);',
+    killedBy: flush,
+  },
+  {
+    name: 'pings are not answered during a flush',
+    file: 'agent/src/transfer/transfer.c',
+    find: '        over = phase_check(&phase) || over;',
+    replace: '',
+    killedBy: flush,
   },
   {
     name: 'a part of a key may begin with a dot',

@@ -114,18 +114,13 @@ int archive_file_finish(struct archive_file *file, struct failure *failure) {
     if (close(fd) != 0) {
         return fail_errno(failure, errno, "closing an archive", key);
     }
-    if (check_size(file, failure) != 0) {
-        return -1;
-    }
-    file->created = false;
-    return 0;
+    return check_size(file, failure);
 }
 
-void archive_file_close(struct archive_file *file) {
+void archive_file_close(struct archive_file *file, bool keep) {
     close_fd(&file->fd);
-    if (file->created) {
+    if (file->created && !keep) {
         unlinkat(file->folder, file->key->parts[2], 0);
-        file->created = false;
     }
     close_fd(&file->folder);
 }

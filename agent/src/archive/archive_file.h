@@ -23,7 +23,7 @@ struct archive_file {
     const struct archive_key *key;
     int folder;
     int fd;
-    bool created; /* by this process: a failure removes it */
+    bool created; /* by this process, so that a failure removes it */
     uint64_t written;
 };
 
@@ -35,7 +35,7 @@ int archive_file_create(
 int archive_file_write(struct archive_file *file, const uint8_t *bytes, size_t length, struct failure *failure);
 /* Flushes and closes the file, and compares its size with the number of written bytes. */
 int archive_file_finish(struct archive_file *file, struct failure *failure);
-/* Closes all. Removes the file if it is not finished; a file that cannot be removed remains. */
-void archive_file_close(struct archive_file *file);
+/* Closes all. Removes the file unless `keep`; a file that cannot be removed remains. */
+void archive_file_close(struct archive_file *file, bool keep);
 
 #endif

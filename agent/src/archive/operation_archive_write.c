@@ -13,12 +13,17 @@ static int feed(void *context, const uint8_t *bytes, size_t length, struct failu
     return archive_file_write(&write->file, bytes, length, failure);
 }
 
+static int finish(void *context, struct failure *failure) {
+    return archive_file_finish(context, failure);
+}
+
 static int run(struct session *session, const struct json *open, struct archive_write *write) {
     if (archive_key_read(open, &write->key, &session->failure) != 0 ||
         archive_file_create(session->state, &write->key, &write->file, &session->failure) != 0) {
         return -1;
     }
-    return incoming_take(&write->incoming) == 0 ? archive_file_finish(&write->file, &session->failure) : -1;
+    return incoming_take(&write->incoming) == 0 ? transfer_run_aside(&write->incoming.transfer, finish, &write->file)
+                                                : -1;
 }
 
 static int send_result(void *context) {
@@ -43,7 +48,7 @@ int operation_archive_write(struct session *session, const struct json *open) {
         return OPERATION_FAILED;
     }
     int result = run(session, open, &write);
-    archive_file_close(&write.file);
+    archive_file_close(&write.file, result == 0);
     incoming_free(&write.incoming);
     int end = transfer_answer(&write.incoming.transfer, result, send_result);
     serve_release(session, false);

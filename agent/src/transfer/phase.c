@@ -2,7 +2,7 @@
 
 #include "base/io.h"
 
-enum { CHECK_MS = 50, REPORT_MS = 1000 };
+enum { REPORT_MS = 1000 };
 
 void phase_begin(struct phase *phase, struct session *session) {
     *phase = (struct phase){.session = session, .checked_ms = steady_ms(), .reported_ms = steady_ms()};
@@ -31,15 +31,19 @@ static bool is_over(struct phase *phase) {
     return session->lost && (phase->on_loss == NULL || phase->on_loss(phase->context) != 0);
 }
 
+bool phase_check(struct phase *phase) {
+    receive_messages(phase);
+    return is_over(phase);
+}
+
 int phase_progress(void *context, uint64_t entries, uint64_t bytes) {
     struct phase *phase = context;
     int64_t now = steady_ms();
-    if (now - phase->checked_ms < CHECK_MS) {
+    if (now - phase->checked_ms < PHASE_CHECK_MS) {
         return 0;
     }
     phase->checked_ms = now;
-    receive_messages(phase);
-    if (is_over(phase)) {
+    if (phase_check(phase)) {
         return 1;
     }
     if (now - phase->reported_ms >= REPORT_MS && !phase->session->lost) {

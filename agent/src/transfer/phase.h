@@ -8,6 +8,9 @@
 
 #include "serve/session.h"
 
+/* How often a phase should be checked. */
+enum { PHASE_CHECK_MS = 50 };
+
 struct phase {
     struct session *session;
     /* returns other than 0 if the operation has to end; NULL: it ends with its connection */
@@ -19,6 +22,8 @@ struct phase {
 
 /* Sets `on_loss` to NULL; the caller may set it and its context. */
 void phase_begin(struct phase *phase, struct session *session);
+/* Answers pings and takes CANCEL, without a report. Returns whether the phase has to end. */
+bool phase_check(struct phase *phase);
 /* A progress_fn, with a struct phase as its context. */
 int phase_progress(void *phase, uint64_t entries, uint64_t bytes);
 /*

@@ -153,12 +153,31 @@ int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *c
     }
 }
 
+/* A phase that continues over another connection. */
+static void begin_phase(struct transfer *transfer, struct phase *phase) {
+    phase_begin(phase, transfer->session);
+    phase->on_loss = resume_if_connected;
+    phase->context = transfer;
+}
+
+int transfer_run_aside(struct transfer *transfer, aside_fn *work, void *context) {
+    struct failure failure;
+    struct phase phase;
+    struct aside aside;
+    bool over = false;
+    begin_phase(transfer, &phase);
+    aside_begin(&aside, work, context);
+    while (!aside_wait(&aside, PHASE_CHECK_MS)) {
+        over = phase_check(&phase) || over;
+    }
+    int result = aside_end(&aside, &failure);
+    return phase_end(&phase, over ? -1 : result, &failure);
+}
+
 int transfer_commit(struct transfer *transfer, struct volume_folder *volume, const char *path) {
     struct failure failure = {0};
     struct phase phase;
-    phase_begin(&phase, transfer->session);
-    phase.on_loss = resume_if_connected;
-    phase.context = transfer;
+    begin_phase(transfer, &phase);
     int result = volume_folder_commit(transfer->session->state, volume, path, phase_progress, &phase, &failure);
     return phase_end(&phase, result, &failure);
 }

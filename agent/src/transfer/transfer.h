@@ -4,6 +4,7 @@
 #ifndef KW_TRANSFER_H
 #define KW_TRANSFER_H
 
+#include "base/aside.h"
 #include "serve/operation.h"
 #include "transfer/volume_folder.h"
 
@@ -48,6 +49,12 @@ int transfer_resume(struct transfer *transfer);
  * host has acknowledged it. Returns an operation_end.
  */
 int transfer_answer(struct transfer *transfer, int result, int (*answer)(void *context));
+/*
+ * Does work that nothing can interrupt, and answers pings meanwhile. Reports no progress, since none
+ * is known: the host decides how long it waits. 0, or -1: the work has failed, or the operation has
+ * to end although the work has succeeded.
+ */
+int transfer_run_aside(struct transfer *transfer, aside_fn *work, void *context);
 /* Commits the staged content, and answers pings meanwhile. */
 int transfer_commit(struct transfer *transfer, struct volume_folder *volume, const char *path);
 

@@ -52,9 +52,9 @@ export class AgentSyscalls {
 
   /**
    * Returns the wrapper of an agent for which this call on a file of this name waits until `file`
-   * exists. `${file}.held` exists while it waits.
+   * exists. `${file}.held` exists from then on.
    */
-  holding(call: 'renameat' | 'unlinkat', name: string, file: string): string[] {
+  holding(call: 'renameat' | 'unlinkat' | 'fsync' | 'close', name: string, file: string): string[] {
     return [this.#program, '--hold', `${call}:${name}:${file}`, '--'];
   }
 

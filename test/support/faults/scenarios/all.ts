@@ -1,6 +1,7 @@
 import type { DynamicAgent } from '../dynamic-agent.ts';
 import { FaultRig } from '../fault-rig.ts';
 import type { Scenario } from '../scenario.ts';
+import { archiveWriteScenario } from './archive-write.ts';
 import { expectedTrees, receiveScenario } from './receive.ts';
 import { crashedState, restartScenario } from './restart.ts';
 import { resultScenario } from './result.ts';
@@ -21,6 +22,7 @@ export const scenarios: readonly LoadedScenario[] = [
     },
   },
   { name: 'start', load: async () => startScenario() },
+  { name: 'archive-write', load: async () => archiveWriteScenario() },
   { name: 'result', load: async () => resultScenario() },
   {
     name: 'restart',
