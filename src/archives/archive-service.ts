@@ -31,7 +31,7 @@ export interface SaveOptions extends AbortOptions {
   readonly retrying?: ((error: unknown) => void) | undefined;
 }
 
-/** The result of a save. */
+/** The result of a save, or of a copy from another store. */
 export interface SavedVolume {
   readonly archive: ArchiveReference;
   /** Whether the archive existed, so that no bytes moved. */
@@ -88,6 +88,16 @@ export interface ArchiveService {
     archive: AsyncIterable<Uint8Array>,
     options: WriteOptions,
   ): Promise<WrittenVolume>;
+  /**
+   * Copies an archive to another store, neither decoded nor encoded again, and makes the copy the
+   * content of an artifact volume. Moves no bytes if that store has an archive of the content.
+   */
+  copy(
+    archive: ArchiveReference,
+    volume: VolumeToWrite,
+    storeName: string,
+    options: Pick<SaveOptions, 'budgetMs' | 'signal'>,
+  ): Promise<SavedVolume>;
   /** Unpacks an archive into a place of a pod, and records the use. */
   load(archive: ArchiveReference, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
   /** Does what `ArchiveTransfers.open` does, and records the use. */

@@ -2,8 +2,8 @@ import { finished } from 'node:stream';
 
 import { StoreNotConfiguredError } from '../errors/repository.ts';
 import { StoreUnavailableError } from '../errors/store.ts';
-import type { ArchiveRepository } from '../repository/archive-repository.ts';
-import type { ArchiveReference } from '../repository/records.ts';
+import type { ArchivedVolume, ArchiveRepository } from '../repository/archive-repository.ts';
+import type { ArchiveContent, ArchiveReference, RawContent } from '../repository/records.ts';
 import { callBackoff } from '../retry/backoff.ts';
 import { retry } from '../retry/retry.ts';
 import { RetryPace } from '../retry/retry-pace.ts';
@@ -22,7 +22,7 @@ import type {
   WrittenVolume,
 } from './archive-service.ts';
 import type { ArchiveTransfers, WriteOptions } from './archive-transfers.ts';
-import { LeasedWriter, type LeasedWriterComponents } from './leased-writer.ts';
+import { LeasedWriter, type LeasedWriterComponents, type WriteOutcome } from './leased-writer.ts';
 import { beginObserved, type ObservedTransfer, observed } from './observed-transfer.ts';
 
 export interface ArchivesComponents extends LeasedWriterComponents {
@@ -73,9 +73,7 @@ export class Archives implements ArchiveService {
       return await this.#saveAnew(volume, store, options);
     };
     const transfer = this.#observed(storeName, 'in', options);
-    return await observed(transfer, save, ({ archive, isUnchanged }) =>
-      isUnchanged ? undefined : archive.storedBytes,
-    );
+    return await observed(transfer, save, newlyStored);
   }
 
   async write(
@@ -99,6 +97,36 @@ export class Archives implements ArchiveService {
       return { archive: outcome.archive, entries, isPlain, isContent: isPlain && outcome.isContent };
     };
     return await observed(this.#observed(storeName, 'in', { signal }), write, (written) => written.archive.storedBytes);
+  }
+
+  async copy(
+    archive: ArchiveReference,
+    volume: VolumeToWrite,
+    storeName: string,
+    { signal, budgetMs }: Pick<SaveOptions, 'budgetMs' | 'signal'>,
+  ): Promise<SavedVolume> {
+    const { transfers, freeSpace } = this.#components;
+    const [from, store] = [this.store(archive.store), this.store(storeName)];
+    const archived = { handle: volume.handle, replaces: volume.archive?.id };
+    const write = async (): Promise<WriteOutcome<ArchiveContent>> =>
+      await this.#writer.write({
+        store,
+        signal,
+        budgetMs,
+        full: async (held) => (await freeSpace?.(storeName, archive.storedBytes, { signal: held })) ?? 0,
+        write: (key, held) => transfers.copy({ store: from, archive }, { store, key }, { signal: held }),
+        volume: () => archived,
+      });
+    const copy = async (): Promise<SavedVolume> => {
+      const same = await this.#sameContent(archive, storeName, { signal });
+      if (same !== undefined && (await this.#refer(same, archived, { signal })))
+        return { archive: same, isUnchanged: true, isContent: true };
+      this.#used(archive);
+      const read = this.#observed(archive.store, 'out', { signal });
+      const copied = await observed(read, write, () => archive.storedBytes);
+      return { archive: copied.archive, isUnchanged: false, isContent: copied.isContent };
+    };
+    return await observed(this.#observed(storeName, 'in', { signal }), copy, newlyStored);
   }
 
   async load(archive: ArchiveReference, to: StoreLocation, options: CopyOptions = {}): Promise<ReceivedArchive> {
@@ -136,9 +164,24 @@ export class Archives implements ArchiveService {
   ): Promise<readonly ArchiveReference[]> {
     const known = [archive, ...candidates].flatMap((each) => (each?.store === store ? [each] : []));
     if (known.length > 0 || received === undefined) return known;
-    const { archives, workerName, retry: persist } = this.#components;
-    const same = await persist(() => archives.findContent(workerName, store, received, { signal }), { signal });
+    const same = await this.#sameContent(received, store, { signal });
     return same === undefined ? [] : [same];
+  }
+
+  /** Returns an archive of the store that has this content. */
+  async #sameContent(
+    content: RawContent,
+    store: string,
+    { signal }: AbortOptions,
+  ): Promise<ArchiveReference | undefined> {
+    const { archives, workerName, retry: persist } = this.#components;
+    return await persist(() => archives.findContent(workerName, store, content, { signal }), { signal });
+  }
+
+  /** Makes an archive the content of a volume. Resolves with `false` if the archive is being deleted. */
+  async #refer({ id }: ArchiveReference, volume: ArchivedVolume, { signal }: AbortOptions): Promise<boolean> {
+    const { archives, retry: persist } = this.#components;
+    return await persist(() => archives.refer(id, volume, { signal }), { signal });
   }
 
   /** Returns the known archive with the content of the volume, which the volume then refers to. */
@@ -148,12 +191,10 @@ export class Archives implements ArchiveService {
     { isDetached, signal }: SaveOptions,
   ): Promise<ArchiveReference | undefined> {
     if (known.length === 0) return undefined;
-    const { archives, pods, retry: persist } = this.#components;
-    const { digest, rawBytes } = await pods.digestOf(location, { signal });
+    const { digest, rawBytes } = await this.#components.pods.digestOf(location, { signal });
     const same = known.find((archive) => archive.digest === digest && archive.rawBytes === rawBytes);
     if (same === undefined || isDetached === true) return same;
-    const isContent = await persist(() => archives.refer(same.id, { handle, replaces: before?.id }), { signal });
-    return isContent ? same : undefined;
+    return (await this.#refer(same, { handle, replaces: before?.id }, { signal })) ? same : undefined;
   }
 
   async #saveAnew(
@@ -204,4 +245,9 @@ export class Archives implements ArchiveService {
     const { clock, observer } = this.#components;
     return { store, direction, clock, observer, signal };
   }
+}
+
+/** The number of bytes that a store has received. */
+function newlyStored({ archive, isUnchanged }: SavedVolume): number | undefined {
+  return isUnchanged ? undefined : archive.storedBytes;
 }

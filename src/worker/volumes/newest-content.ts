@@ -59,7 +59,8 @@ function withVolume(error: LostError, volume: string): LostError {
   return new ArchiveDamagedError(facts, 'its bytes differ from those that were written', { cause: error });
 }
 
-function isLost(error: unknown): error is LostError {
+/** Whether the store does not have the bytes of an archive. */
+export function isLost(error: unknown): error is LostError {
   return error instanceof ArchiveMissingError || error instanceof ArchiveDamagedError;
 }
 

@@ -13,7 +13,7 @@ import type { StreamSource } from '../../runtime/volume.ts';
 import type { ReceivedArchive, SentArchive, StoreLocation } from '../../stores/artifact-store.ts';
 import { type TemporaryVolumeComponents, withTemporaryVolume } from '../../stores/temporary-volume.ts';
 import { sendEmpty } from './empty-content.ts';
-import { readNewest } from './newest-content.ts';
+import { isLost, readNewest } from './newest-content.ts';
 import {
   type ContentPlace,
   type FillOptions,
@@ -25,7 +25,7 @@ import {
 
 export interface SealedContentComponents {
   readonly volumes: Pick<VolumeRepository, 'lookup'>;
-  readonly archives: Pick<ArchiveService, 'save' | 'write' | 'load' | 'open'>;
+  readonly archives: Pick<ArchiveService, 'save' | 'write' | 'copy' | 'load' | 'open'>;
   readonly references: Pick<ArchiveRepository, 'refer'>;
   /** Creates volumes in pods, in which archives are changed. */
   readonly temporary: TemporaryVolumeComponents;
@@ -72,19 +72,28 @@ export class SealedContent implements VolumeContent {
   }
 
   async take(from: VolumeContent, { signal, progress }: TakeOptions = {}): Promise<TakenContent | undefined> {
-    const { archives, references, temporary, budgetMs } = this.#components;
+    const { archives, temporary, budgetMs } = this.#components;
     const { handle, store } = this.#volume;
     const { archive, service, open, received } = await from.locate({ signal });
-    if (archive !== undefined && service === archives) {
-      if (archive.store !== store) return undefined;
-      // Not aborted by the signal, because the statement may still take effect.
-      const refer = () => references.refer(archive.id, { handle, replaces: undefined });
-      return (await temporary.retry(refer, { signal })) ? archive : undefined;
-    }
+    if (archive !== undefined && service === archives) return await this.#takeArchive(archive, { signal });
     if (open?.store !== temporary.store) return undefined;
     const volume = { handle, location: open.location, archive: undefined, received };
     const saved = await archives.save(volume, store, { signal, progress, budgetMs });
     return saved.isContent ? saved.archive : undefined;
+  }
+
+  /** An archive of the same store is referred to. Of another one, the stored bytes are copied as they are. */
+  async #takeArchive(archive: ArchiveReference, { signal }: AbortOptions): Promise<TakenContent | undefined> {
+    const { archives, references, temporary, budgetMs } = this.#components;
+    const { handle, store } = this.#volume;
+    if (archive.store !== store) {
+      const copying = archives.copy(archive, { handle, archive: undefined }, store, { signal, budgetMs });
+      const copied = await unlessLost(copying);
+      return copied?.isContent === true ? copied.archive : undefined;
+    }
+    // Not aborted by the signal: the statement may still take effect.
+    const refer = () => references.refer(archive.id, { handle, replaces: undefined });
+    return (await temporary.retry(refer, { signal })) ? archive : undefined;
   }
 
   async send(path: string, { signal }: AbortOptions = {}): Promise<SentArchive> {
@@ -191,5 +200,15 @@ export class SealedContent implements VolumeContent {
 
   #disappeared(): VolumeDisappearedError {
     return new VolumeDisappearedError(this.#volume.handle, this.#volume.workerName);
+  }
+}
+
+/** Of an archive that is lost, the pod of its producer may have the content, which `send` finds. */
+async function unlessLost<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isLost(error)) throw error;
+    return undefined;
   }
 }

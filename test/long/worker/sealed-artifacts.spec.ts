@@ -20,6 +20,7 @@ const image = 'busybox:1';
 describe('artifacts in an archive store on the embedded cluster', () => {
   let world: EmbeddedWorker;
   let store: MemoryArchiveStore;
+  let other: MemoryArchiveStore;
   let worker: KubernetesWorker;
   /** Called before each call of the store. */
   let fault: (call: StoreCall, key: string) => void | Promise<void>;
@@ -27,8 +28,16 @@ describe('artifacts in an archive store on the embedded cluster', () => {
   before(async () => {
     world = await embeddedWorker(image);
     store = new MemoryArchiveStore({ fault: (call, key) => fault(call, key) });
+    other = new MemoryArchiveStore({ name: 'other' });
     worker = await world.setup.openWith({
-      stores: { custom: [store], saveOutputs: 'never', unavailableBudgetMs: 20_000 },
+      stores: {
+        custom: [store, other],
+        artifacts: 'memory',
+        outputs: 'memory',
+        caches: 'memory',
+        saveOutputs: 'never',
+        unavailableBudgetMs: 20_000,
+      },
     });
   });
 
@@ -41,6 +50,7 @@ describe('artifacts in an archive store on the embedded cluster', () => {
     await world.reapArtifacts(worker);
     expect(await world.setup.podNames()).to.deep.equal([]);
     store.archives.clear();
+    other.archives.clear();
   });
 
   after(async () => {
@@ -208,6 +218,20 @@ describe('artifacts in an archive store on the embedded cluster', () => {
     expect(await digestOf(inPod)).to.equal(second!.digest);
     expect(await digestOf(again)).to.equal(second!.digest);
     expect(await filesOf(again)).to.deep.equal({ a: '1', 'sub/b': '2' });
+  });
+
+  it('move between archive stores as the bytes that are stored, without a pod', async () => {
+    const volume = await uploaded({ a: '1', 'sub/b': '2' });
+    const [stored] = [...store.archives.values()];
+    const pods = countPods();
+    const { volume: copy } = await worker.copyArtifact(volume, { store: 'other' });
+    expect([...other.archives.values()].map(({ bytes }) => bytes.equals(stored!.bytes))).to.deep.equal([true]);
+    expect(await copy.status()).to.include({ store: 'other', digest: (await volume.status()).digest });
+    await worker.copyArtifact(volume, { store: 'other' });
+    expect(other.archives.size).to.equal(1);
+    store.archives.clear();
+    expect(await filesOf(copy)).to.deep.equal({ a: '1', 'sub/b': '2' });
+    sinon.assert.notCalled(pods);
   });
 
   it('report an archive that is lost, never an empty volume', async () => {

@@ -342,6 +342,62 @@ describe('Archives', () => {
     });
   });
 
+  describe('copy()', () => {
+    const source: ArchiveReference = { id: idOf(9), store: 'other', key: keyOf(9, 1), ...content };
+    const target = { handle: 'v', archive: undefined };
+    const other = new MemoryArchiveStore({ name: 'other' });
+    const between = (more: Partial<ArchivesComponents> = {}): Archives =>
+      host({ stores: new Map([other, store].map((each) => [each.name, each])), ...more });
+
+    beforeEach(() => {
+      transfers.copy.resolves(content);
+    });
+
+    it('writes the stored bytes of the other store to a key, and makes them the content', async () => {
+      const copied = await between().copy(source, target, 'memory', { budgetMs });
+      const archive = { id: idOf(2), store: 'memory', key: keyOf(2, 1), ...content };
+      expect(copied).to.deep.equal({ archive, isUnchanged: false, isContent: true });
+      const from = { store: other, archive: source };
+      sinon.assert.calledOnceWithMatch(transfers.copy, from, { store, key: keyOf(2, 1) });
+      expect(rows.volumes.get('v')).to.equal(archive.id);
+      expect(reports).to.deep.equal([
+        { store: 'other', direction: 'out', outcome: 'OK', bytes: 5 },
+        { store: 'memory', direction: 'in', outcome: 'OK', bytes: 5 },
+      ]);
+    });
+
+    it('moves no bytes if the store has an archive of the content', async () => {
+      const { archive } = await between().save({ ...volume(), handle: 'saved' }, 'memory', { budgetMs });
+      const copied = await between().copy(source, target, 'memory', { budgetMs });
+      expect(copied).to.deep.equal({ archive, isUnchanged: true, isContent: true });
+      sinon.assert.notCalled(transfers.copy);
+      expect(rows.volumes.get('v')).to.equal(archive.id);
+      expect(reports[1]).to.deep.equal({ store: 'memory', direction: 'in', outcome: 'UNCHANGED', bytes: 0 });
+    });
+
+    it('writes the bytes if that archive is deleted meanwhile', async () => {
+      await between().save({ ...volume(), handle: 'saved' }, 'memory', { budgetMs });
+      const refer = sinon.stub(rows, 'refer').resolves(false);
+      const copied = await between().copy(source, target, 'memory', { budgetMs });
+      sinon.assert.calledOnce(refer);
+      expect(copied).to.deep.include({ isUnchanged: false, isContent: true });
+    });
+
+    it('repeats an attempt under a new key while one of the stores is unavailable', async () => {
+      transfers.copy.onFirstCall().rejects(away);
+      const copying = between().copy(source, target, 'memory', { budgetMs });
+      await clock.advance(10_000);
+      expect((await copying).archive.key).to.equal(keyOf(2, 2));
+    });
+
+    it('frees the stored size of the archive if the store is full', async () => {
+      transfers.copy.onFirstCall().rejects(new DiskFullError({}, 'full'));
+      const freeSpace = sinon.stub().resolves(10);
+      await between({ freeSpace }).copy(source, target, 'memory', { budgetMs });
+      sinon.assert.calledOnceWithMatch(freeSpace, 'memory', 5);
+    });
+  });
+
   describe('load() and open()', () => {
     const archive: ArchiveReference = { id: idOf(1), store: 'memory', key: keyOf(1, 1), ...content };
 

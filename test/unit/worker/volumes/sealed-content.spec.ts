@@ -6,7 +6,7 @@ import sinon from 'sinon';
 
 import { FakeArtifactStore, FakeCacheRepository, FakeVolumeRepository } from '../../../../fakes/index.ts';
 import type { ArchiveService } from '../../../../src/archives/archive-service.ts';
-import { StoreUnavailableError } from '../../../../src/errors/store.ts';
+import { ArchiveMissingError, StoreUnavailableError } from '../../../../src/errors/store.ts';
 import { DiskFullError } from '../../../../src/errors/transfer.ts';
 import type { ArchiveReference, VolumeRecord } from '../../../../src/repository/records.ts';
 import type { StoreLocation } from '../../../../src/stores/artifact-store.ts';
@@ -30,7 +30,7 @@ describe('SealedContent', () => {
   let row: { state: VolumeRecord['state']; archive: ArchiveReference | undefined } | undefined;
   let archives: Map<string, Files>;
   let places: Map<string, Files>;
-  let service: sinon.SinonStubbedInstance<Pick<ArchiveService, 'save' | 'write' | 'load' | 'open'>>;
+  let service: sinon.SinonStubbedInstance<Pick<ArchiveService, 'save' | 'write' | 'copy' | 'load' | 'open'>>;
   let refer: sinon.SinonStub;
   let content: SealedContent;
   let ids: number;
@@ -69,7 +69,13 @@ describe('SealedContent', () => {
     volumes.insertArtifact.callsFake(async ({ handle, location }) => ({ handle, location }) as VolumeRecord);
     volumes.markCreated.callsFake(async (handle) => ({ handle, location: { at: handle } }) as unknown as VolumeRecord);
     volumes.expire.resolves(true);
-    service = { save: sinon.stub(), write: sinon.stub(), load: sinon.stub(), open: sinon.stub() };
+    service = {
+      save: sinon.stub(),
+      write: sinon.stub(),
+      copy: sinon.stub(),
+      load: sinon.stub(),
+      open: sinon.stub(),
+    };
     service.write.callsFake(async (volume, _store, bytes) => {
       const files = JSON.parse((await buffer(bytes)).toString()) as Files;
       const isPlain = !('not-plain' in files);
@@ -82,6 +88,10 @@ describe('SealedContent', () => {
     });
     service.save.callsFake(async ({ location, archive: before }) => {
       const archive = add({ ...places.get(location['at']!) });
+      return { archive, isUnchanged: false, isContent: commit(archive, before?.id) };
+    });
+    service.copy.callsFake(async ({ id }, { archive: before }, to) => {
+      const archive = add(archives.get(id)!, to);
       return { archive, isUnchanged: false, isContent: commit(archive, before?.id) };
     });
     service.open.callsFake(async (archive) => ({ kind: 'directory', archive: archiveOf(archives.get(archive.id)!) }));
@@ -295,16 +305,35 @@ describe('SealedContent', () => {
       expect(filesNow()).to.deep.equal({ output: 'text' });
     });
 
+    it('copies the stored bytes of an archive in another store', async () => {
+      const archive = add({ a: '1' }, 'pvc');
+      const taken = await content.take(elsewhere({ archive, open: undefined }));
+      expect(taken).to.equal(row!.archive);
+      sinon.assert.calledOnceWithMatch(service.copy, archive, { handle: 'v', archive: undefined }, 's3', {
+        budgetMs: 60_000,
+      });
+      expect(filesNow()).to.deep.equal({ a: '1' });
+    });
+
+    it('takes nothing of an archive that is lost, and rejects with other errors', async () => {
+      const from = elsewhere({ archive: add({}, 'pvc'), open: { store: pods, location: place } });
+      service.copy.rejects(new ArchiveMissingError({ store: 'pvc', key: 'k' }));
+      expect(await content.take(from)).to.equal(undefined);
+      const away = new StoreUnavailableError({ store: 'pvc' }, 'away');
+      service.copy.rejects(away);
+      expect(await rejection(content.take(from))).to.equal(away);
+    });
+
     it('takes nothing without a short way, or if it has content already', async () => {
       const other = new FakeArtifactStore({ name: 'other' });
       const open = { store: pods, location: place };
-      expect(await content.take(elsewhere({ archive: add({}, 'pvc'), open }))).to.equal(undefined);
       const foreign = elsewhere({ archive: add({}), open: undefined }, {});
       expect(await content.take(foreign), 'of another service').to.equal(undefined);
       const inOther = { archive: undefined, open: { store: other, location: place } };
       expect(await content.take(elsewhere(inOther))).to.equal(undefined);
       row!.archive = add({ a: '1' });
       expect(await content.take(elsewhere({ archive: add({}), open }))).to.equal(undefined);
+      expect(await content.take(elsewhere({ archive: add({}, 'pvc'), open }))).to.equal(undefined);
       expect(await content.take(elsewhere({ archive: undefined, open }))).to.equal(undefined);
       expect(filesNow()).to.deep.equal({ a: '1' });
     });
