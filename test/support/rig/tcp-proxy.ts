@@ -132,6 +132,12 @@ export class TcpProxy {
     this.#plans.push(...plans);
   }
 
+  /** Resets all connections, and replaces the plans that are queued. */
+  renew(...plans: readonly WirePlan[]): void {
+    for (const wire of this.wires.splice(0)) wire.reset();
+    this.#plans.splice(0, Number.POSITIVE_INFINITY, ...plans);
+  }
+
   /**
    * Resets the connections that have been idle since the last call, as a load balancer does.
    * Returns their number.

@@ -14,6 +14,7 @@ import { PodLauncher } from '../../../src/pods/pod-launcher.ts';
 import { PodRemover } from '../../../src/pods/pod-remover.ts';
 import { PodSupervisor } from '../../../src/pods/pod-supervisor.ts';
 import { QuotaQueue } from '../../../src/pods/quota-queue.ts';
+import type { Backoff } from '../../../src/retry/backoff.ts';
 import type { PvcStoreOptions } from '../../../src/runtime/pvc-store-options.ts';
 import type { ArchiveStore } from '../../../src/stores/archive-store.ts';
 import { openPvcStore } from '../../../src/stores/pvc/open-pvc-store.ts';
@@ -23,9 +24,13 @@ import { untraced } from '../untraced.ts';
 
 export interface PvcWorkerOptions {
   readonly cluster: Cluster;
+  /** The way to the agents. @defaultValue `cluster` */
+  readonly execs?: Cluster;
   readonly image: string;
   /** How long a read continues without progress. @defaultValue 60,000 */
   readonly retryBudgetMs?: number;
+  /** The waits between the tries to reconnect. @defaultValue the library's */
+  readonly retryBackoff?: Backoff;
 }
 
 /** The parts of a worker that its stores on claims use, without a database. */
@@ -37,7 +42,7 @@ export class PvcWorker {
   readonly #parts: Pick<Parameters<typeof openPvcStore>[1], 'launcher' | 'pods' | 'remover'>;
 
   constructor(options: PvcWorkerOptions) {
-    const { cluster, image, retryBudgetMs = 60_000 } = options;
+    const { cluster, execs = cluster, image, retryBudgetMs = 60_000, retryBackoff } = options;
     const [installationId, workerName] = [randomUUID(), 'w'];
     const [clock, logger] = [systemClock(), silentLogger];
     const timeouts = { startMs: 90_000, schedulingMs: 90_000, imagePullMs: 60_000, reconnectMs: retryBudgetMs };
@@ -45,13 +50,13 @@ export class PvcWorker {
     this.#options = options;
     this.#facts = { installationId, workerName, image };
     this.#agents = new AgentPool({
-      connect: (pod, connecting) => connectByExec(cluster, pod, connecting),
+      connect: (pod, connecting) => connectByExec(execs, pod, connecting),
       clock,
       logger,
       limits: new ConnectionLimits({}),
       transferEnded: () => undefined,
       // Smaller than the archives of the contract suite, whose reader pauses.
-      options: { retryBudgetMs, downloadWindowBytes: 1024 * 1024 },
+      options: { retryBudgetMs, retryBackoff, downloadWindowBytes: 1024 * 1024 },
     });
     this.#watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, workerName), clock, logger });
     const shared = { cluster, watch: this.#watch, agents: this.#agents, clock, logger };
