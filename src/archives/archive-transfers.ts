@@ -43,6 +43,12 @@ export interface ArchiveTransfers {
     source: FrameSource,
     options?: AbortOptions & { readonly progress?: ((rawBytes: number) => void) | undefined },
   ): Promise<ArchiveContent>;
+  /**
+   * Copies the content of a place in a pod to another place in a pod, without encoding it again.
+   * Verifies what it passes on, as `save` does: the agents of both pods may be in the hands of one
+   * user, and agree on a digest of bytes that neither of them has.
+   */
+  relay(pods: FrameStore, from: StoreLocation, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
   /** Writes a raw tar archive of the host to a key. Checks it as an agent does when it unpacks. */
   write(
     store: ArchiveStore,

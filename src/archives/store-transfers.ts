@@ -9,6 +9,7 @@ import type { FrameSource, FrameStore } from '../stores/frame-store.ts';
 import type { ArchiveTransfers, GivenArchive, WriteOptions } from './archive-transfers.ts';
 import { HostArchive } from './host-archive.ts';
 import { openEntry } from './open-entry.ts';
+import { ProvenFrames } from './proven-frames.ts';
 import { rawArchive } from './raw-archive.ts';
 import { saveFrames } from './save-frames.ts';
 import { type ReadLimits, StoredBytes } from './stored-bytes.ts';
@@ -32,13 +33,21 @@ export class StoreTransfers implements ArchiveTransfers {
     source: FrameSource,
     { signal, progress }: AbortOptions & { readonly progress?: ((rawBytes: number) => void) | undefined } = {},
   ): Promise<ArchiveContent> {
-    const frames = await source({ signal });
-    const stop = (): void => {
-      if (frames.end === undefined) frames.stop();
-    };
+    const frames = new ProvenFrames(await source({ signal }));
+    const stop = (): void => frames.stop();
     const written = await writeVerified(store, key, { bytes: saveFrames(frames, progress), stop }, { signal });
     if (frames.end === undefined) throw new Error('the frames have no end');
     return { ...frames.end, ...written };
+  }
+
+  async relay(
+    pods: FrameStore,
+    from: StoreLocation,
+    to: StoreLocation,
+    options: CopyOptions = {},
+  ): Promise<ReceivedArchive> {
+    const source: FrameSource = async (opening) => new ProvenFrames(await pods.sendFrames(from, opening));
+    return await pods.receiveFrames(to, source, options);
   }
 
   async write(

@@ -39,13 +39,10 @@ export class PodContent implements VolumeContent {
     return received;
   }
 
-  async take(from: VolumeContent, options: TakeOptions = {}): Promise<TakenContent | undefined> {
-    return await this.takeOpen((await from.locate(options)).open, options);
-  }
-
   /** Within one store the bytes are copied directly, without decoding. */
-  async takeOpen(open: ContentPlace['open'], options: TakeOptions): Promise<TakenContent | undefined> {
+  async take(from: VolumeContent, options: TakeOptions = {}): Promise<TakenContent | undefined> {
     const { store } = this.#components;
+    const { open } = await from.locate(options);
     const { signal, lease, progress } = options;
     if (open?.store !== store) return undefined;
     const copying = { signal, generation: lease?.generation, progress };

@@ -3,7 +3,7 @@ import type { ArchiveReference, VolumeRecord } from '../../repository/records.ts
 import type { VolumeRepository } from '../../repository/volume-repository.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
 import type { StreamSource } from '../../runtime/volume.ts';
-import type { ReceivedArchive, SentArchive } from '../../stores/artifact-store.ts';
+import type { CopyOptions, ReceivedArchive, SentArchive, StoreLocation } from '../../stores/artifact-store.ts';
 import { readNewest } from './newest-content.ts';
 import { PodContent, type PodContentComponents } from './pod-content.ts';
 import { receivedOf } from './received-content.ts';
@@ -11,7 +11,7 @@ import type { ContentPlace, FillOptions, TakenContent, TakeOptions, VolumeConten
 
 export interface SnapshotContentComponents extends PodContentComponents {
   readonly volumes: Pick<VolumeRepository, 'markReady' | 'lookup'>;
-  readonly archives: Pick<ArchiveService, 'load' | 'open'>;
+  readonly archives: Pick<ArchiveService, 'load' | 'open' | 'relay'>;
   readonly logger: Logger;
 }
 
@@ -45,7 +45,7 @@ export class SnapshotContent implements VolumeContent {
         return place.service === archives ? place : { ...place, archive: undefined };
       },
       fromArchive: async (archive) => await this.#load(archive, options),
-      fromPlace: async (open) => await this.#pod.takeOpen(open, options),
+      fromPlace: async (open) => await this.#relay(open, options),
       logger,
     });
   }
@@ -73,9 +73,22 @@ export class SnapshotContent implements VolumeContent {
   }
 
   async #load(archive: ArchiveReference, options: TakeOptions): Promise<TakenContent> {
+    return await this.#fill((to, copying) => this.#components.archives.load(archive, to, copying), options);
+  }
+
+  /** The row then has a digest that the host has computed: archives are found by it. */
+  async #relay(open: ContentPlace['open'], options: TakeOptions): Promise<TakenContent | undefined> {
+    const { store, archives } = this.#components;
+    if (open?.store !== store) return undefined;
+    return await this.#fill((to, copying) => archives.relay(open.location, to, copying), options);
+  }
+
+  async #fill(
+    copy: (to: StoreLocation, options: CopyOptions) => Promise<ReceivedArchive>,
+    options: TakeOptions,
+  ): Promise<TakenContent> {
     const { signal, lease, progress } = options;
-    const loading = { signal, generation: lease?.generation, progress };
-    const received = await this.#components.archives.load(archive, this.#volume.location, loading);
+    const received = await copy(this.#volume.location, { signal, generation: lease?.generation, progress });
     await this.#pod.markReady('.', received, options);
     return received;
   }

@@ -34,10 +34,17 @@ export const mutants: readonly Mutant[] = [
     killedBy: format,
   },
   {
-    name: 'a save does not compare the digest of the agent',
-    file: 'src/archives/save-frames.ts',
+    name: 'neither a save nor a relay compares the digest of the agent',
+    file: 'src/archives/proven-frames.ts',
     find: 'has.rawBytes === sent.rawBytes && has.digest === sent.digest',
     replace: 'has.rawBytes === sent.rawBytes',
+    killedBy: transfers,
+  },
+  {
+    name: 'a relay believes the agents of both pods',
+    file: 'src/archives/store-transfers.ts',
+    find: 'async (opening) => new ProvenFrames(await pods.sendFrames(from, opening));',
+    replace: 'async (opening) => await pods.sendFrames(from, opening);',
     killedBy: transfers,
   },
   {

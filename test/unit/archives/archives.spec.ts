@@ -78,7 +78,14 @@ describe('Archives', () => {
     rows = new MemoryArchiveRepository(clock);
     store = new MemoryArchiveStore();
     const stub = () => sinon.stub();
-    transfers = { save: sinon.stub().callsFake(writes), write: stub(), load: stub(), open: stub(), copy: stub() };
+    transfers = {
+      save: sinon.stub().callsFake(writes),
+      write: stub(),
+      load: stub(),
+      open: stub(),
+      copy: stub(),
+      relay: stub(),
+    };
     pods = { digestOf: stub().resolves({ rawBytes: 2048, digest }), sendFrames: stub(), receiveFrames: stub() };
     reports = [];
     archives = host();

@@ -12,7 +12,7 @@ import { ArchiveDamagedError, ArchiveMissingError, StoreUnavailableError } from 
 import { DigestMismatchError, DiskFullError, TruncatedArchiveError } from '../../../src/errors/transfer.ts';
 import type { ArchiveReference } from '../../../src/repository/records.ts';
 import type { ArchiveFrame, FrameSource, FrameStore } from '../../../src/stores/frame-store.ts';
-import { archiveKeyOfTests as key, referenceTo, ScriptedFrames, sha256 } from '../../support/archives.ts';
+import { framesOf, archiveKeyOfTests as key, referenceTo, ScriptedFrames, sha256 } from '../../support/archives.ts';
 import { rejection } from '../../support/rejection.ts';
 import { MemoryArchiveStore } from '../../support/stores/memory-archive-store.ts';
 import { tarOf } from '../../support/tar.ts';
@@ -196,6 +196,31 @@ describe('StoreTransfers', () => {
     expect(await rejection(transfers.save(store, key, opened, { signal: stop.signal }))).to.equal(reason);
     expect(frames.stops).to.be.greaterThan(0);
     expect(store.archives.size).to.equal(0);
+  });
+
+  describe('relay()', () => {
+    /** Pods whose agents are in the hands of one user: the receiver accepts whatever the sender declares. */
+    const pods = (frames: ScriptedFrames, claimed = sha256(raw)): Receiver & FrameStore =>
+      Object.assign(new Receiver(claimed), { sendFrames: async () => frames });
+
+    it('passes the frames on as they are', async () => {
+      const frames = ScriptedFrames.of(raw);
+      const both = pods(frames);
+      const received = await transfers.relay(both, { pod: 'from' }, { pod: 'to' });
+      expect(received).to.deep.equal({ rawBytes: raw.length, digest: sha256(raw), entries: 1 });
+      expect(both.frames).to.deep.equal(framesOf(raw));
+      expect(frames.passedFrames).to.have.length(11);
+    });
+
+    for (const [what, end] of [
+      ['digest', { digest: sha256(Buffer.from('an archive of another team')) }],
+      ['size', { rawBytes: raw.length + 1 }],
+    ] as const)
+      it(`rejects if both agents agree on a ${what} that the frames do not have`, async () => {
+        const both = pods(ScriptedFrames.of(raw, end), { digest: sha256(raw), ...end }.digest);
+        const relayed = transfers.relay(both, { pod: 'from' }, { pod: 'to' });
+        expect(await rejection(relayed)).to.be.instanceOf(DigestMismatchError);
+      });
   });
 
   describe('load()', () => {

@@ -6,6 +6,7 @@ import sinon from 'sinon';
 import { FakeArtifactStore, FakeVolumeRepository } from '../../../../fakes/index.ts';
 import { VolumeDisappearedError } from '../../../../src/errors/repository.ts';
 import { ArchiveDamagedError, ArchiveMissingError } from '../../../../src/errors/store.ts';
+import { DigestMismatchError } from '../../../../src/errors/transfer.ts';
 import type { ArchiveReference, VolumeRecord } from '../../../../src/repository/records.ts';
 import { SnapshotContent } from '../../../../src/worker/volumes/snapshot-content.ts';
 import { rejection } from '../../../support/rejection.ts';
@@ -23,7 +24,7 @@ const gone = new VolumeDisappearedError('out', 'w');
 describe('SnapshotContent', () => {
   let volumes: FakeVolumeRepository;
   let store: FakeArtifactStore;
-  let archives: { load: sinon.SinonStub; open: sinon.SinonStub };
+  let archives: { load: sinon.SinonStub; open: sinon.SinonStub; relay: sinon.SinonStub };
   const sent = () => ({ kind: 'directory' as const, archive: Readable.from([]) });
   const has = (reference: ArchiveReference | undefined): VolumeRecord =>
     ({ handle: 'out', archive: reference }) as VolumeRecord;
@@ -37,7 +38,11 @@ describe('SnapshotContent', () => {
     volumes = new FakeVolumeRepository();
     volumes.lookup.resolves(has(archive));
     store = new FakeArtifactStore({ name: 'pod' });
-    archives = { load: sinon.stub().resolves(received), open: sinon.stub().callsFake(async () => sent()) };
+    archives = {
+      load: sinon.stub().resolves(received),
+      open: sinon.stub().callsFake(async () => sent()),
+      relay: sinon.stub().resolves(received),
+    };
   });
 
   describe('send()', () => {
@@ -107,27 +112,48 @@ describe('SnapshotContent', () => {
       expect(await contentOf('in').take(contentOf('out'), { lease, progress })).to.equal(received);
       sinon.assert.calledOnceWithMatch(archives.load, archive, { at: 'in' }, { generation: 7, progress });
       sinon.assert.calledOnceWithMatch(volumes.markReady, 'in', { digest, sizeBytes: 2048 }, { holder: 'me' });
+      sinon.assert.notCalled(archives.relay);
+    });
+
+    it('copies from pod to pod if there is no archive, and records only a digest that the host has computed', async () => {
+      volumes.lookup.resolves(has(undefined));
+      const progress = (): void => undefined;
+      expect(await contentOf('in').take(contentOf('out'), { lease, progress })).to.equal(received);
+      sinon.assert.calledOnceWithMatch(archives.relay, { at: 'out' }, { at: 'in' }, { generation: 7, progress });
+      sinon.assert.calledOnceWithMatch(volumes.markReady, 'in', { digest, sizeBytes: 2048 }, { holder: 'me' });
+      // Its digest is that of both agents, which one user may have changed.
       sinon.assert.notCalled(store.copy);
     });
 
-    it('copies from pod to pod if there is no archive', async () => {
+    it('marks nothing ready if the bytes of the pod do not have its digest', async () => {
       volumes.lookup.resolves(has(undefined));
-      store.copy.resolves(received);
-      await contentOf('in').take(contentOf('out'), { lease });
-      sinon.assert.calledOnceWithMatch(store.copy, { at: 'out' }, { at: 'in' }, { generation: 7 });
+      const failure = new DigestMismatchError({}, 'differs');
+      archives.relay.rejects(failure);
+      expect(await rejection(contentOf('in').take(contentOf('out')))).to.equal(failure);
+      sinon.assert.notCalled(volumes.markReady);
+    });
+
+    it('has no short way from a store of another kind', async () => {
+      volumes.lookup.resolves(has(undefined));
+      const other = new FakeArtifactStore({ name: 'other' });
+      const from = new SnapshotContent(
+        { handle: 'out', workerName: 'w', location: {} },
+        { volumes, store: other, retry: async (work) => await work(), archives, logger: silentLogger },
+      );
+      expect(await contentOf('in').take(from)).to.equal(undefined);
+      sinon.assert.notCalled(archives.relay);
     });
 
     it('copies from the pod of the producer if the archive is lost', async () => {
       archives.load.rejects(damaged);
-      store.copy.resolves(received);
       expect(await contentOf('in').take(contentOf('out'))).to.equal(received);
       sinon.assert.calledOnce(volumes.markReady);
     });
 
     it('does not use the archive of another service, whose stores may be others', async () => {
-      store.copy.resolves(received);
       await contentOf('in').take(contentOf('out', { ...archives }));
       sinon.assert.notCalled(archives.load);
+      sinon.assert.calledOnce(archives.relay);
     });
   });
 
