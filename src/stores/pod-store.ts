@@ -1,6 +1,7 @@
 import type { AgentClient } from '../agent-client/agent-client.ts';
 import type { TransferResult } from '../agent-client/transfer/transfer-progress.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
+import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import { PodDeletedError, PodError } from '../errors/pod.ts';
 import { OutcomeUnknownError } from '../errors/process.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
@@ -213,14 +214,17 @@ export class PodStore implements ContainerVolumeStore, FrameStore {
   }
 
   /**
-   * Returns the error to report for a failure. A lost connection may be the first sign that the pod
-   * no longer exists.
+   * Returns the error to report for a failure. A connection that is lost or refused may be the first
+   * sign that the pod no longer exists.
    */
   async #explain(location: StoreLocation, error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const { workerName } = this.#components;
     const { podName, volume } = readLocation(location);
     if (signal?.aborted === true) return error;
-    const isLost = error instanceof OperationLostError || error instanceof OutcomeUnknownError;
+    const isLost =
+      error instanceof OperationLostError ||
+      error instanceof OutcomeUnknownError ||
+      error instanceof ExecHandshakeFailedError;
     const reason = isLost ? await this.#findPodFailure(location, error, signal) : error;
     if (reason instanceof PodDeletedError && reason.podName === podName)
       return new VolumeDisappearedError(volume, workerName, { cause: reason });

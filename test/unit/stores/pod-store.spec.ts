@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import sinon from 'sinon';
 
+import { ExecHandshakeFailedError } from '../../../src/errors/connection.ts';
 import { PodDeletedError, PodEvictedError } from '../../../src/errors/pod.ts';
 import { OutcomeUnknownError } from '../../../src/errors/process.ts';
 import { VolumeDisappearedError } from '../../../src/errors/repository.ts';
@@ -150,7 +151,11 @@ describe('PodStore', () => {
       expect(guards.size).to.equal(0);
     });
 
-    for (const failure of [lost, new OutcomeUnknownError('upload to volume v', 'cut')]) {
+    for (const failure of [
+      lost,
+      new OutcomeUnknownError('upload to volume v', 'cut'),
+      new ExecHandshakeFailedError('no such pod', { status: 404, retryable: false }),
+    ]) {
       context(`when the transfer fails with ${failure.code}`, () => {
         beforeEach(() => {
           clients['pod-h']!.receive.rejects(failure);
