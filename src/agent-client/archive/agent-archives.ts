@@ -62,8 +62,8 @@ export class AgentArchives {
    */
   async write(key: string, bytes: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<WrittenFile> {
     const fields = { op: 'archive-write', key };
-    // A write that began again would undo a deletion of the key that happened in between.
-    const request = { fields, facts: this.#facts(key), id: writeId(key), mayRestart: false };
+    // A write that begins again would undo a deletion of the key that came meanwhile.
+    const request = { fields, facts: this.#facts(key), id: writeId(key), mayRestart: false, opensAtOnce: true };
     const written = await this.#components.transfers.uploadTo(request, new ByteFeed(bytes), { signal });
     return { bytes: written.bytes, sha256: written.sha256 };
   }
@@ -109,7 +109,11 @@ export class AgentArchives {
 
   async #open(fields: ControlObject, facts: TransferFacts, signal: AbortSignal | undefined): Promise<Readable> {
     const { transfers } = this.#components;
-    const download = await transfers.downloadFrom({ fields, facts }, (...parts) => new Download(...parts), signal);
+    const download = await transfers.downloadFrom(
+      { fields, facts, opensAtOnce: true },
+      (...parts) => new Download(...parts),
+      signal,
+    );
     download.endWith(signal);
     return download.readable;
   }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { addAbortListener } from 'node:events';
 
-import type { TransferFacts } from '../../errors/transfer.ts';
+import { type TransferFacts, TransferStalledError } from '../../errors/transfer.ts';
+import { TookTooLong, within } from '../../internal/within.ts';
 import { retry } from '../../retry/retry.ts';
 import { RetryPace } from '../../retry/retry-pace.ts';
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
@@ -45,6 +46,14 @@ export interface TransferRequest {
   readonly id?: string | undefined;
   /** See `ResumableComponents.mayRestart`. */
   readonly mayRestart?: boolean | undefined;
+  /**
+   * Whether the agent has nothing to do before it opens the operation. Then the transfer has stalled
+   * if it is not opened within `stallMs`: a file system hangs, and an agent that waits for the earlier
+   * attempt of an operation sends PROGRESS.
+   *
+   * @defaultValue false: an agent may remove what an earlier attempt has left, however much that is
+   */
+  readonly opensAtOnce?: boolean | undefined;
 }
 
 /** Creates the host's side of a download. */
@@ -88,7 +97,7 @@ export class TransferRunner {
     try {
       const create = (): Upload => new Upload(this.#resumable(request), facts, feed, received);
       upload = await this.#enter('upload', signal, create);
-      await upload.open(signal);
+      await this.#open(upload, request, signal);
       const opened = upload;
       using _listener = signal === undefined ? undefined : addAbortListener(signal, () => opened.fail(signal.reason));
       return await upload.run();
@@ -110,14 +119,15 @@ export class TransferRunner {
 
   /** Like `download`, of the source that the request describes. */
   async downloadFrom<D extends DownloadOperation>(
-    { fields, facts }: TransferRequest,
+    { fields, ...more }: TransferRequest,
     create: CreateDownload<D>,
     signal: AbortSignal | undefined,
   ): Promise<D> {
-    const request = { fields: { window: this.#components.settings.windowBytes, ...fields }, facts };
+    const { facts } = more;
+    const request = { fields: { window: this.#components.settings.windowBytes, ...fields }, ...more };
     try {
       const download = await this.#enter('download', signal, (place) => create(this.#resumable(request), facts, place));
-      await download.open(signal);
+      await this.#open(download, request, signal);
       return download;
     } catch (error) {
       throw transferFailure(error, facts);
@@ -184,6 +194,20 @@ export class TransferRunner {
       (error: unknown) => ended(transferOutcome(error)),
     );
     return operation;
+  }
+
+  async #open(
+    operation: ResumableOperation,
+    { opensAtOnce = false }: TransferRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (!opensAtOnce) return await operation.open(signal);
+    const { clock, stallMs } = this.#components.settings;
+    try {
+      await within(stallMs, clock, (opening) => operation.open(opening), signal);
+    } catch (error) {
+      throw error instanceof TookTooLong ? new TransferStalledError(operation.facts(), stallMs) : error;
+    }
   }
 
   async #downloadForDigest(spec: SendSpec, signal: AbortSignal | undefined): Promise<TransferResult> {
