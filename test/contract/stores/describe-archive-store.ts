@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -18,11 +19,13 @@ export interface ArchiveStoreSuite {
   readonly listedKeys?: number;
   /** How many aborts at random moments there are, of writes and of reads. @defaultValue 20 */
   readonly aborts?: number;
+  /** The size of an archive that no memory holds. @defaultValue there is none */
+  readonly largeBytes?: number;
 }
 
 /** Describes what every `ArchiveStore` does. Each test has keys of its own. */
 export function describeArchiveStore(title: string, suite: ArchiveStoreSuite): void {
-  const { open, partBytes = 65_536, listedKeys = 25, aborts = 20 } = suite;
+  const { open, partBytes = 65_536, listedKeys = 25, aborts = 20, largeBytes } = suite;
   let store: ArchiveStore;
   let tripwire: Tripwire;
   let keys = 0;
@@ -73,6 +76,29 @@ export function describeArchiveStore(title: string, suite: ArchiveStoreSuite): v
         expect((await read(key)).equals(bytes)).to.equal(true);
         expect((await listed(key)).map((archive) => [archive.key, archive.storedBytes])).to.deep.equal([[key, length]]);
       });
+
+    if (largeBytes !== undefined)
+      it(`returns the bytes that were written: ${largeBytes / 1_048_576} MiB`, async () => {
+        const [key, piece, written, read] = [
+          newKey(),
+          seededBytes(1_048_573),
+          createHash('sha256'),
+          createHash('sha256'),
+        ];
+        async function* pieces(): AsyncGenerator<Uint8Array> {
+          for (let left = largeBytes!; left > 0; left -= piece.length) {
+            const bytes = piece.subarray(0, left);
+            written.update(bytes);
+            yield bytes;
+          }
+        }
+        const { storedBytes, storedDigest } = await store.write(key, pieces());
+        const digest = written.digest('hex');
+        expect({ storedBytes, storedDigest }).to.deep.equal({ storedBytes: largeBytes, storedDigest: digest });
+        for await (const chunk of (await store.read(key)) as AsyncIterable<Uint8Array>) read.update(chunk);
+        expect(read.digest('hex')).to.equal(digest);
+        expect(await store.delete(key)).to.equal(true);
+      }).timeout(600_000);
 
     it('does not depend on the sizes of the chunks that are written', async () => {
       const [key, bytes] = [newKey(), seededBytes(2 * partBytes + 3)];

@@ -258,5 +258,11 @@ describe('artifacts in stores on a real cluster', () => {
         await worker.reap();
         expect(await store!.files()).to.deep.equal([]);
       });
+
+      it('leave no pod when the worker has retired', async () => {
+        await worker.retire();
+        while ((await worker.heartbeat()) !== undefined) await worker.reap();
+        expect(await setup.podNames()).to.deep.equal([]);
+      });
     });
 });

@@ -45,21 +45,36 @@ describe('PvcStore on a real cluster', () => {
     await claims?.remove();
   });
 
+  /** Opens a store of a worker of its own, of which the suite expects that nothing is left. */
+  const openAlone = (claim: string, closed = async (): Promise<void> => {}): ArchiveStore => {
+    const own = new PvcWorker({ cluster: real!.cluster, image: shellImage });
+    const store = own.open({ claim });
+    const closeStore = store.close.bind(store);
+    const close = async (): Promise<void> => {
+      await closeStore();
+      own.close();
+      await closed();
+    };
+    return Object.assign(store, { close });
+  };
+
   describeArchiveStore('as an ArchiveStore on ext4', {
     open: async () => {
-      const { cluster } = real!;
-      const own = new PvcWorker({ cluster, image: shellImage });
-      await claims.create('contract', { storageClassName: 'dynamic', storage: '256Mi' });
-      const store = own.open({ claim: 'contract' });
-      const closeStore = store.close.bind(store);
-      const close = async (): Promise<void> => {
-        await closeStore();
-        own.close();
-      };
-      return Object.assign(store, { close });
+      await claims.create('contract', { storageClassName: 'dynamic', storage: '1280Mi' });
+      return openAlone('contract');
     },
     partBytes: 262_144,
     aborts: 5,
+    largeBytes: 1_073_741_824,
+  });
+
+  describeArchiveStore('as an ArchiveStore on a hostPath', {
+    open: async () => {
+      await claims.createHostPath('folder', await claims.folder());
+      return openAlone('folder');
+    },
+    partBytes: 262_144,
+    aborts: 3,
   });
 
   describe('on a file system over an object store', () => {
@@ -81,19 +96,41 @@ describe('PvcStore on a real cluster', () => {
       open: async () => {
         mount = await mountFuse();
         await claims.createHostPath('objects', mount.path);
-        const own = new PvcWorker({ cluster: real!.cluster, image: shellImage });
-        const store = own.open({ claim: 'objects' });
-        const closeStore = store.close.bind(store);
-        const close = async (): Promise<void> => {
-          await closeStore();
-          own.close();
+        return openAlone('objects', async () => {
           await mount?.close();
           mount = undefined;
-        };
-        return Object.assign(store, { close });
+        });
       },
       partBytes: 262_144,
       aborts: 3,
+    });
+
+    it('rejects with StoreUnavailableError while the file system hangs, without an effect on other stores', async () => {
+      mount = await mountFuse();
+      await claims.createHostPath('hung', mount.path);
+      await claims.createHostPath('well', await claims.folder());
+      const impatient = new PvcWorker({
+        cluster: real!.cluster,
+        image: shellImage,
+        stallMs: 3_000,
+        retryBudgetMs: 5_000,
+      });
+      const [hung, well] = [impatient.open({ claim: 'hung' }), impatient.open({ claim: 'well' })];
+      const key = newKey();
+      await Promise.all([hung, well].map((store) => store.write(key, inChunks(seededBytes(1000)))));
+      mount.hang();
+      try {
+        const error = await rejection(hung.write(newKey(), inChunks(seededBytes(1000))));
+        expect(error).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE', store: 'pvc', retryable: true });
+        await well.write(newKey(), inChunks(seededBytes(1000)));
+        expect(await contentOf(await well.read(key))).to.have.lengthOf(1000);
+      } finally {
+        mount.continue();
+      }
+      await hung.write(newKey(), inChunks(seededBytes(1000)));
+      expect(await contentOf(await hung.read(key))).to.have.lengthOf(1000);
+      for (const store of [hung, well]) await store.close();
+      impatient.close();
     });
   });
 

@@ -26,6 +26,7 @@ for (const isTls of [false, true])
       open: async () => openS3Store(server!.options({ prefix: 'ci/', partSizeBytes: partBytes }), components()),
       partBytes,
       listedKeys: isTls ? 25 : 1100,
+      largeBytes: 1_073_741_824,
     });
   });
 

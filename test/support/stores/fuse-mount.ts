@@ -13,6 +13,10 @@ const script = fileURLToPath(new URL('object_store_fuse.py', import.meta.url));
 /** A folder with the rules of a file system over an object store. */
 export interface FuseMount {
   readonly path: string;
+  /** Stops the program behind the file system: each call of a program waits. */
+  hang(): void;
+  /** Ends `hang`. */
+  continue(): void;
   close(): Promise<void>;
 }
 
@@ -36,7 +40,12 @@ export async function mountFuse(): Promise<FuseMount> {
     if (server.exitCode !== null) throw new Error(`the file system ended with exit code ${server.exitCode}`);
     await sleep(50);
   }
-  return { path, close: async () => await unmount(server, path, folder) };
+  return {
+    path,
+    hang: () => void server.kill('SIGSTOP'),
+    continue: () => void server.kill('SIGCONT'),
+    close: async () => await unmount(server, path, folder),
+  };
 }
 
 async function unmount(server: ChildProcess, path: string, folder: string): Promise<void> {

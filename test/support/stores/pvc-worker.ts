@@ -29,8 +29,10 @@ export interface PvcWorkerOptions {
   readonly image: string;
   /** How long a read continues without progress. @defaultValue 60,000 */
   readonly retryBudgetMs?: number;
-  /** The waits between the tries to reconnect. @defaultValue the library's */
-  readonly retryBackoff?: Backoff;
+  /** How long a transfer may be without progress. @defaultValue that of the library */
+  readonly stallMs?: number;
+  /** How long a store pod may take to answer. @defaultValue 90,000 */
+  readonly startMs?: number;
 }
 
 /** The parts of a worker that its stores on claims use, without a database. */
@@ -42,10 +44,10 @@ export class PvcWorker {
   readonly #parts: Pick<Parameters<typeof openPvcStore>[1], 'launcher' | 'pods' | 'remover'>;
 
   constructor(options: PvcWorkerOptions) {
-    const { cluster, execs = cluster, image, retryBudgetMs = 60_000, retryBackoff } = options;
+    const { cluster, image, retryBudgetMs = 60_000, stallMs, startMs = 90_000 } = options;
     const [installationId, workerName] = [randomUUID(), 'w'];
     const [clock, logger] = [systemClock(), silentLogger];
-    const timeouts = { startMs: 90_000, schedulingMs: 90_000, imagePullMs: 60_000, reconnectMs: retryBudgetMs };
+    const timeouts = { startMs, schedulingMs: 90_000, imagePullMs: 60_000, reconnectMs: retryBudgetMs };
     const delivery = new AgentDelivery(cluster);
     this.#options = options;
     this.#facts = { installationId, workerName, image };
@@ -56,7 +58,7 @@ export class PvcWorker {
       limits: new ConnectionLimits({}),
       transferEnded: () => undefined,
       // Smaller than the archives of the contract suite, whose reader pauses.
-      options: { retryBudgetMs, retryBackoff, downloadWindowBytes: 1024 * 1024 },
+      options: { retryBudgetMs, stallMs, downloadWindowBytes: 1024 * 1024 },
     });
     this.#watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, workerName), clock, logger });
     const shared = { cluster, watch: this.#watch, agents: this.#agents, clock, logger };
