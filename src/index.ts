@@ -174,6 +174,7 @@ export type {
   DatabaseInProcessTransaction,
   DatabasePool,
   DatabaseResult,
+  DatabaseUrl,
 } from './repository/postgres/database.ts';
 export type {
   ArchiveContent,

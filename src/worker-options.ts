@@ -32,8 +32,8 @@ export interface KubernetesWorkerOptions extends AbortOptions {
   /** The namespace of the worker's pods. @defaultValue the kubeconfig's namespace */
   readonly namespace?: string | undefined;
   /**
-   * The database: a PostgreSQL URL, a pool like `pg.Pool`, or a PGlite instance. The worker closes
-   * the pool that it opens for a URL; a pool or an instance stays open.
+   * The database: a PostgreSQL URL, a function that returns one, a pool like `pg.Pool`, or a PGlite
+   * instance. The worker closes the pool that it opens for a URL; a pool or an instance stays open.
    */
   readonly database: Database;
   /** Whether to migrate the database's schema to this version. @defaultValue true */

@@ -70,6 +70,11 @@ const images = v.object({
 const textOrObject = (noun: string): v.GenericSchema =>
   v.custom((value) => typeof value === 'string' || (typeof value === 'object' && value !== null), noun);
 
+const database = v.custom(
+  (value) => ['string', 'function'].includes(typeof value) || (typeof value === 'object' && value !== null),
+  'a URL, a function that returns one, a pool with connect(), or a PGlite instance',
+);
+
 const textOrFunction = (noun: string): v.GenericSchema =>
   v.custom((value) => typeof value === 'string' || typeof value === 'function', noun);
 
@@ -93,7 +98,7 @@ export const workerOptions: v.GenericSchema = v.object({
   name: text,
   kubeConfig: v.optional(textOrObject('the path of a kubeconfig or a KubeConfig')),
   namespace: optionalText,
-  database: textOrObject('a URL, a pool with connect(), or a PGlite instance'),
+  database,
   migrate: optionalBoolean,
   register: optionalBoolean,
   volumeImage: optionalText,

@@ -7,6 +7,7 @@ import { poolMetrics } from '../../telemetry/database-metrics.ts';
 import { type Database, isInProcess, isPool } from './database.ts';
 import { openPool, stateOf } from './pg-pool.ts';
 import { PoolDialect } from './pool-driver.ts';
+import { RenewedPool } from './renewed-pool.ts';
 import type { Tables } from './tables.ts';
 
 /** @internal */
@@ -22,8 +23,10 @@ export interface Connection {
  * @throws InvalidSpecError
  */
 export async function connect(database: Database, logger: Logger): Promise<Connection> {
-  if (typeof database === 'string') {
-    const pool = await openPool(database, logger);
+  if (typeof database === 'string' || typeof database === 'function') {
+    const open = async (url: string): ReturnType<typeof openPool> => await openPool(url, logger);
+    const pool =
+      typeof database === 'string' ? await open(database) : await RenewedPool.open({ read: database, open, logger });
     const observed = poolMetrics(() => stateOf(pool));
     const close = async (): Promise<void> => {
       observed[Symbol.dispose]();
@@ -35,7 +38,10 @@ export async function connect(database: Database, logger: Logger): Promise<Conne
   // else.
   if (isInProcess(database)) return { db: kysely(new PGliteDialect({ pglite: database })), close: async () => {} };
   if (isPool(database)) return { db: kysely(new PoolDialect(database)), close: async () => {} };
-  throw new InvalidSpecError('database', 'must be a URL, a pool with connect(), or a PGlite instance');
+  throw new InvalidSpecError(
+    'database',
+    'must be a URL, a function that returns one, a pool with connect(), or a PGlite instance',
+  );
 }
 
 function kysely(dialect: Dialect): Kysely<Tables> {

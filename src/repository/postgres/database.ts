@@ -89,12 +89,23 @@ export interface DatabaseInProcessTransaction {
 }
 
 /**
- * The database that stores all state: a URL (`postgres://…`, which requires the package `pg`), a
- * pool, or a PGlite instance. The library never closes a pool or an instance of the caller's.
+ * Returns the present URL of a database. It is called when the database is opened, and again when a
+ * connection cannot be opened. If the URL differs, it replaces the one before: new connections use it,
+ * and those that exist are closed when they are returned. So a password can be replaced while a worker
+ * is open. The library never logs the URL.
  *
  * @public
  */
-export type Database = string | DatabasePool | DatabaseInProcess;
+export type DatabaseUrl = () => string | Promise<string>;
+
+/**
+ * The database that stores all state: a URL (`postgres://…`, which requires the package `pg`), a
+ * function that returns one, a pool, or a PGlite instance. The library never closes a pool or an
+ * instance of the caller's.
+ *
+ * @public
+ */
+export type Database = string | DatabaseUrl | DatabasePool | DatabaseInProcess;
 
 export function isPool(database: unknown): database is DatabasePool {
   return (

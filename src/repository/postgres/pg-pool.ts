@@ -3,13 +3,17 @@ import type { Logger } from '../../runtime/options.ts';
 import type { PoolState } from '../../telemetry/database-metrics.ts';
 import type { DatabasePool } from './database.ts';
 
+/** The counts of connections that a pool has. */
+export interface PoolCounts {
+  readonly totalCount?: number | undefined;
+  readonly idleCount?: number | undefined;
+  readonly waitingCount?: number | undefined;
+}
+
 /** A pool that the library created. */
-export interface OwnPool extends DatabasePool {
+export interface OwnPool extends DatabasePool, PoolCounts {
   on(event: 'error', listener: (error: Error) => void): unknown;
   end(): Promise<void>;
-  readonly totalCount?: number;
-  readonly idleCount?: number;
-  readonly waitingCount?: number;
 }
 
 /** The used subset of the package `pg`. */
@@ -37,7 +41,7 @@ export interface PoolConfig {
 const maxConnections = 10;
 
 /** Returns the present connections of a pool. */
-export function stateOf({ totalCount = 0, idleCount: idle = 0, waitingCount: waiting = 0 }: OwnPool): PoolState {
+export function stateOf({ totalCount = 0, idleCount: idle = 0, waitingCount: waiting = 0 }: PoolCounts): PoolState {
   return { used: totalCount - idle, idle, waiting, limit: maxConnections };
 }
 

@@ -47,8 +47,7 @@ export async function workerOptionsOf(
     onSecret(secret);
     return secret;
   };
-  const database = extras.database ?? (await databaseUrlOf(config, readSecret));
-  if (typeof database === 'string') onSecret(database);
+  const database = extras.database ?? (await databaseOf(config, readSecret, onSecret));
   const options = plainOptionsOf(config, { ...extras, database });
   const { s3 } = config.stores;
   if (s3 === undefined) return checkedByLibrary(options);
@@ -142,10 +141,31 @@ async function s3OptionsOf(s3: S3Section, readSecret: ReadSecret): Promise<S3Sto
   return { ...options, credentials };
 }
 
-/** @throws ConfigError if there is no database, or if a file cannot be read */
-async function databaseUrlOf(config: ServiceConfig, readSecret: ReadSecret): Promise<string> {
+/**
+ * Returns the URL, or a function that reads its files.
+ *
+ * @throws ConfigError if there is no database, or if a file cannot be read
+ */
+async function databaseOf(
+  config: ServiceConfig,
+  readSecret: ReadSecret,
+  onSecret: (secret: string) => void,
+): Promise<Database> {
   requireDatabase(config);
-  const { url, urlFile = '', passwordFile } = config.database;
+  const { url, passwordFile } = config.database;
+  const read = async (): Promise<string> => {
+    const whole = await databaseUrlOf(config, readSecret);
+    onSecret(whole);
+    return whole;
+  };
+  // A missing file is reported now. The library reads again when no connection can be opened.
+  const whole = await read();
+  return url !== undefined && passwordFile === undefined ? whole : read;
+}
+
+/** @throws ConfigError if a file cannot be read */
+async function databaseUrlOf({ database }: ServiceConfig, readSecret: ReadSecret): Promise<string> {
+  const { url, urlFile = '', passwordFile } = database;
   const whole = url ?? (await readSecret('database.urlFile', urlFile));
   if (passwordFile === undefined) return whole;
   if (hasPassword(whole))

@@ -55,8 +55,10 @@ export class PostgresServer {
   /**
    * Starts a server with an empty database. It stops, and its folder is removed, at the latest when
    * this process ends.
+   *
+   * @param guarded - roles that need their password; all others need none
    */
-  static async start(): Promise<PostgresServer> {
+  static async start({ guarded = [] }: { readonly guarded?: readonly string[] } = {}): Promise<PostgresServer> {
     const user = await serverUser();
     const folder = await newFolder(user);
     try {
@@ -74,6 +76,10 @@ export class PostgresServer {
         cwd: folder,
         env: environment,
       });
+      // The first line that applies to a connection decides.
+      const access = join(folder, 'data', 'pg_hba.conf');
+      const lines = guarded.map((role) => `local all "${role}" scram-sha-256\n`);
+      await writeFile(access, lines.join('') + (await readFile(access, 'utf8')));
       const server = new PostgresServer(folder, bin, user);
       await server.startAgain();
       return server;
@@ -81,6 +87,11 @@ export class PostgresServer {
       await rm(folder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** Returns the URL for a role. */
+  urlOf(role: string, password?: string): string {
+    return this.url.replace('postgres@', `${role}${password === undefined ? '' : `:${password}`}@`);
   }
 
   /** Starts the server after `crash`, with the same data and the same address. */

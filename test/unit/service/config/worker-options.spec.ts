@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
-import { checkWorkerOptions } from '../../../../src/index.ts';
+import { checkWorkerOptions, type DatabaseUrl } from '../../../../src/index.ts';
 import { keyOfField } from '../../../../src/service/config/checked-by-library.ts';
 import type { ServiceConfig } from '../../../../src/service/config/config.ts';
 import { ConfigError } from '../../../../src/service/config/config-error.ts';
@@ -95,9 +95,22 @@ describe('workerOptionsOf', () => {
   context('when the database is configured', () => {
     it('reads the URL from a file, without the end of its last line', async () => {
       const urlFile = await folder.write('url', 'postgres://u:p@h/d\n');
-      expect((await workerOptionsOf(await configOf(`database: {urlFile: ${urlFile}}`))).database).to.equal(
-        'postgres://u:p@h/d',
-      );
+      const { database: url } = await workerOptionsOf(await configOf(`database: {urlFile: ${urlFile}}`));
+      expect(await (url as DatabaseUrl)()).to.equal('postgres://u:p@h/d');
+    });
+
+    it('reads its files again at each call, and reports what they have', async () => {
+      const [urlFile, passwordFile] = [
+        await folder.write('later-url', 'postgres://u@h/d'),
+        await folder.write('later-password', 'one'),
+      ];
+      const secrets: string[] = [];
+      const config = await configOf(`database: {urlFile: ${urlFile}, passwordFile: ${passwordFile}}`);
+      const { database: url } = await workerOptionsOf(config, { onSecret: (secret) => secrets.push(secret) });
+      await folder.write('later-url', 'postgres://v@h/d');
+      await folder.write('later-password', 'two');
+      expect(await (url as DatabaseUrl)()).to.equal('postgres://v:two@h/d');
+      expect(secrets).to.include.members(['two', 'postgres://v:two@h/d']);
     });
 
     for (const url of [
@@ -109,7 +122,8 @@ describe('workerOptionsOf', () => {
       it(`adds the password of a file to ${url} as pg reads it`, async () => {
         const passwordFile = await folder.write('password', 'a/?#%&= @:\n');
         const config = await configOf(`database: {url: "${url}", passwordFile: ${passwordFile}}`);
-        const client = new pg.Client((await workerOptionsOf(config)).database as string);
+        const read = (await workerOptionsOf(config)).database as DatabaseUrl;
+        const client = new pg.Client(await read());
         expect(client.password).to.equal('a/?#%&= @:');
         expect([client.user, client.database]).to.deep.equal(['u', 'd']);
       });
