@@ -93,6 +93,13 @@ export class FakeWorker implements Worker {
   readonly leadership: StubOf<Worker['leadership']> = stubOf<Worker['leadership']>('FakeWorker.leadership', () => {
     throw new UnstubbedCallError('FakeWorker', 'leadership');
   });
+  readonly controllers: StubOf<Worker['controllers']> = stubOf<Worker['controllers']>(
+    'FakeWorker.controllers',
+    () => [],
+  );
+  readonly load: StubOf<Worker['load']> = stubOf<Worker['load']>('FakeWorker.load', () => {
+    throw new UnstubbedCallError('FakeWorker', 'load');
+  });
   readonly stopControllers: StubOf<Worker['stopControllers']> = stubOf<Worker['stopControllers']>(
     'FakeWorker.stopControllers',
     async () => {},

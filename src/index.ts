@@ -346,11 +346,15 @@ export type {
   Worker,
 } from './runtime/worker.ts';
 export type {
+  ControllerName,
+  ControllerState,
   DependencyState,
   Leadership,
   LeadershipRole,
+  PlacesInUse,
   ProbeOptions,
   WorkerControllers,
+  WorkerLoad,
 } from './runtime/worker-controllers.ts';
 export type {
   ArtifactExpired,

@@ -1,4 +1,5 @@
 import { HeartbeatLoop, heartbeatExpiryMs } from './controllers/heartbeat-loop.ts';
+import type { PassRecord } from './controllers/pass-record.ts';
 import { Registrar, type RegistrarComponents } from './controllers/registrar.ts';
 import type { Clock } from './runtime/options.ts';
 
@@ -14,11 +15,11 @@ const usualPeriodMs = 30_000;
 /** Composes the registrar of a worker, and what sends its heartbeats if the host wants them. */
 export function composeRegistrar({ everyMs, clock, ...components }: WorkerRegistrarComponents): {
   readonly registrar: Registrar;
-  readonly heartbeats: () => HeartbeatLoop | undefined;
+  readonly heartbeats: (record: PassRecord | undefined) => HeartbeatLoop | undefined;
 } {
   const { workerName, logger } = components;
   const registrar = new Registrar({ ...components, expiresInMs: heartbeatExpiryMs(everyMs ?? usualPeriodMs) });
-  const heartbeats = (): HeartbeatLoop | undefined =>
-    everyMs === undefined ? undefined : new HeartbeatLoop({ workerName, registrar, everyMs, clock, logger });
+  const heartbeats = (record: PassRecord | undefined): HeartbeatLoop | undefined =>
+    everyMs === undefined ? undefined : new HeartbeatLoop({ workerName, registrar, everyMs, clock, logger, record });
   return { registrar, heartbeats };
 }

@@ -1,6 +1,7 @@
 import { WorkerNotRunningError } from '../errors/worker.ts';
 import { RetryPace } from '../retry/retry-pace.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
+import type { PassRecord } from './pass-record.ts';
 import type { Registrar } from './registrar.ts';
 
 export interface HeartbeatLoopComponents {
@@ -10,6 +11,8 @@ export interface HeartbeatLoopComponents {
   readonly everyMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** @defaultValue none */
+  readonly record?: PassRecord | undefined;
 }
 
 /** Covers the duration of a heartbeat, and a retry. */
@@ -60,16 +63,20 @@ export class HeartbeatLoop {
 
   /** Sends one heartbeat and waits until the next one is due. Returns `false` after the last one. */
   async #pass(signal: AbortSignal): Promise<boolean> {
-    const { workerName, registrar, everyMs, clock, logger } = this.#components;
+    const { workerName, registrar, everyMs, clock, logger, record } = this.#components;
     const nextAt = clock.now() + everyMs;
+    record?.began();
     try {
-      if ((await registrar.heartbeat({ signal })) === undefined) return false;
+      const worker = await registrar.heartbeat({ signal });
+      record?.succeeded();
+      if (worker === undefined) return false;
     } catch (error) {
       if (signal.aborted) return false;
       if (error instanceof WorkerNotRunningError) {
         logger.info('heartbeats end: the worker no longer exists', { workerName });
         return false;
       }
+      record?.failed(error);
       const level = this.#pace.retries === 0 ? 'warn' : 'debug';
       logger[level]('heartbeat failed', { workerName, error });
       await this.#pace.wait(error, { signal });

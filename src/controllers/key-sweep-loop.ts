@@ -1,6 +1,7 @@
 import { within } from '../internal/within.ts';
 import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
 import type { ReapResult } from '../runtime/reap-result.ts';
+import type { PassRecord } from './pass-record.ts';
 import type { Reaper } from './reaper.ts';
 
 export interface KeySweepLoopComponents {
@@ -10,6 +11,8 @@ export interface KeySweepLoopComponents {
   readonly everyMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** @defaultValue none */
+  readonly record?: PassRecord | undefined;
   /** Returns a number in `[0, 1)`. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
 }
@@ -55,14 +58,18 @@ export class KeySweepLoop {
   }
 
   async #sweep({ signal }: AbortOptions): Promise<void> {
-    const { workerName, reaper, clock, logger } = this.#components;
+    const { workerName, reaper, clock, logger, record } = this.#components;
+    record?.began();
     try {
       const sweep = (sweeping: AbortSignal): Promise<Pick<ReapResult, 'deletedKeys'>> =>
         reaper.sweepStores({ signal: sweeping });
       const { deletedKeys } = await within(sweepMs, clock, sweep, signal);
+      record?.succeeded();
       if (deletedKeys > 0) logger.info('stores swept', { workerName, deletedKeys });
     } catch (error) {
-      if (signal?.aborted !== true) logger.warn('sweep of the stores failed', { workerName, error });
+      if (signal?.aborted === true) return;
+      record?.failed(error);
+      logger.warn('sweep of the stores failed', { workerName, error });
     }
   }
 }

@@ -1,7 +1,7 @@
 import { InvalidSpecError } from '../errors/caller.ts';
 import { keepLease } from '../internal/lease-keeper.ts';
 import { within } from '../internal/within.ts';
-import { type ReservationRepository, reservedKindPrefix } from '../repository/reservation-repository.ts';
+import { controllersKind as kind, type ReservationRepository } from '../repository/reservation-repository.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 import type { Leadership, LeadershipRole } from '../runtime/worker-controllers.ts';
 
@@ -24,9 +24,7 @@ export interface LeaderElectionComponents {
   readonly logger: Logger;
 }
 
-/** The kind of the reservation that is the lease. */
-const kind = `${reservedKindPrefix}controllers`;
-/** After the leader has died, a follower leads within this time plus one try. */
+/** After the death of the leader, a follower leads within this time and one try. */
 const leaseMs = 10_000;
 const renewEveryMs = 3_000;
 /** How soon a follower notices that the lease was released. */

@@ -4,6 +4,7 @@ import type { WorkerRepository } from '../repository/worker-repository.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
 import type { ReapResult } from '../runtime/reap-result.ts';
 import type { UpkeepObserver } from '../telemetry/upkeep-metrics.ts';
+import type { PassRecord } from './pass-record.ts';
 import type { Reaper } from './reaper.ts';
 
 export interface ReapLoopComponents {
@@ -16,6 +17,8 @@ export interface ReapLoopComponents {
   readonly holder: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** @defaultValue none */
+  readonly record?: PassRecord | undefined;
   /** @defaultValue none */
   readonly upkeep?: Pick<UpkeepObserver, 'leads'> | undefined;
   /** Returns a number in `[0, 1)`. @defaultValue `Math.random` */
@@ -95,15 +98,18 @@ export class ReapLoop {
   }
 
   async #pass(isInTurn: boolean, signal: AbortSignal): Promise<void> {
-    const { workerName, reaper, workers, everyMs, holder, clock, logger, upkeep } = this.#components;
+    const { workerName, reaper, workers, everyMs, holder, clock, logger, upkeep, record } = this.#components;
     try {
       // Hosts whose periods begin at other times do not repeat a pass of this period.
       const sinceMs = isInTurn ? everyMs * 0.9 : 0;
       const leads = await workers.beginReap(workerName, { holder, durationMs: leaseMs }, { sinceMs, signal });
       if (isInTurn) upkeep?.leads(leads);
       if (!leads) return;
+      record?.began();
     } catch (error) {
-      if (!signal.aborted) logger.warn('pass of the reaper not begun', { workerName, error });
+      if (signal.aborted) return;
+      record?.failed(error);
+      logger.warn('pass of the reaper not begun', { workerName, error });
       return;
     }
     try {
@@ -114,10 +120,13 @@ export class ReapLoop {
       const result = await renewedDuring({ renew, everyMs: renewEveryMs, clock }, () =>
         within(passMs, clock, reap, signal),
       );
-      const { complete: _, ...counts } = result;
+      const { complete, ...counts } = result;
+      if (complete) record?.succeeded();
       if (Object.values(counts).some((count) => count > 0)) logger.info('reaped', { workerName, ...result });
     } catch (error) {
-      if (!signal.aborted) logger.warn('pass of the reaper failed', { workerName, error });
+      if (signal.aborted) return;
+      record?.failed(error);
+      logger.warn('pass of the reaper failed', { workerName, error });
     } finally {
       await workers
         .endReap(workerName, holder)

@@ -4,6 +4,9 @@ import type { ReservationCount } from '../runtime/placement.ts';
 /** Kinds with this prefix are the library's own. Hosts reserve and count none of them. */
 export const reservedKindPrefix = 'kubernetes-worker/';
 
+/** The kind of the reservation that is the lease of the controllers. */
+export const controllersKind: string = `${reservedKindPrefix}controllers`;
+
 /**
  * Identifies a reservation.
  *

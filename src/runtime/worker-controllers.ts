@@ -27,6 +27,67 @@ export interface Leadership {
 }
 
 /**
+ * What a worker does by itself: the passes of `reapEveryMs`, which also delete caches that exceed
+ * their limits, the heartbeats of `heartbeatEveryMs`, and the sweeps of archive stores.
+ *
+ * @public
+ */
+export type ControllerName = 'reaper' | 'heartbeats' | 'store-sweep';
+
+/**
+ * What a controller of a worker object has done, by the worker's clock. A controller runs in the
+ * leader only, so a follower has what it did while it led.
+ *
+ * @public
+ */
+export interface ControllerState {
+  /** The name of the controller. */
+  readonly name: ControllerName;
+  /** The time between the beginnings of two passes, in milliseconds. */
+  readonly everyMs: number;
+  /** When the last pass began. `undefined`: never. */
+  readonly beganAt: Date | undefined;
+  /** When a pass last ended without a failure, and with nothing left to do. `undefined`: never. */
+  readonly succeededAt: Date | undefined;
+  /** When a pass last failed. `undefined`: never. */
+  readonly failedAt: Date | undefined;
+  /** The code of that failure, or `OTHER`. The log has its message. `undefined`: never. */
+  readonly failure: string | undefined;
+}
+
+/**
+ * How many calls of a worker object do something at once.
+ *
+ * @public
+ */
+export interface PlacesInUse {
+  /** Calls that do it now. */
+  readonly used: number;
+  /** Calls that wait for their turn. */
+  readonly waiting: number;
+  /** The most that may do it at once. */
+  readonly limit: number;
+}
+
+/**
+ * What a worker object does at once, with its limits.
+ *
+ * @public
+ */
+export interface WorkerLoad {
+  /** Transfers into pods: `transfers.maxConcurrent`. */
+  readonly uploads: PlacesInUse;
+  /** Transfers from pods: `transfers.maxConcurrent`. */
+  readonly downloads: PlacesInUse;
+  /** Processes that are followed: `maxAttachments`. */
+  readonly attachments: PlacesInUse;
+  /** Short calls to pods, such as the start of a command. */
+  readonly controls: PlacesInUse;
+  /** Creations of pods that wait for room in a quota: `maxWaitingForQuota`. */
+  readonly quotaQueue: Pick<PlacesInUse, 'waiting' | 'limit'>;
+}
+
+/**
  * Options of `Worker.probe`. The signal stops the requests.
  *
  * @public
@@ -70,7 +131,28 @@ export interface WorkerControllers {
    */
   leadership(): Leadership;
   /**
-   * Ends the background work of this object: aborts the current pass and releases the lease of
+   * Returns what each controller of this object has done. Sends nothing. A controller whose period is
+   * not an option of the worker is left out.
+   *
+   * @example
+   * ```ts
+   * for (const { name, succeededAt, failure } of worker.controllers())
+   *   console.log(name, succeededAt?.toISOString() ?? 'no success yet', failure ?? '');
+   * ```
+   */
+  controllers(): readonly ControllerState[];
+  /**
+   * Returns what this object does at once, and what waits for its turn. Sends nothing.
+   *
+   * @example
+   * ```ts
+   * const { uploads, quotaQueue } = worker.load();
+   * console.log(`${uploads.used} of ${uploads.limit} uploads, ${quotaQueue.waiting} pods wait for a quota`);
+   * ```
+   */
+  load(): WorkerLoad;
+  /**
+   * Ends what this object does by itself: aborts the current pass and hands back the lease of
    * `leaderElection`, so that a follower leads within about a second. Everything else continues to
    * work. `close()` does the same. Idempotent.
    *

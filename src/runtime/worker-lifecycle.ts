@@ -34,6 +34,16 @@ export interface WorkerInfo {
   readonly heartbeatAt?: Date | undefined;
   /** When the last heartbeat expires, by the database's clock. `undefined`: never. */
   readonly expiresAt?: Date | undefined;
+  /**
+   * The object that leads by the option `leaderElection`: the name of its machine, a slash and an ID.
+   * `undefined`: none has the lease.
+   */
+  readonly leader?: string | undefined;
+  /**
+   * When the last pass of `reapEveryMs` began, of any object, by the database's clock. `undefined`
+   * before the first one.
+   */
+  readonly reaperPassAt?: Date | undefined;
   /** When the worker's name was registered, by the database's clock. */
   readonly registeredAt: Date;
 }

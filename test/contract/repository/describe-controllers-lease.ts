@@ -52,6 +52,18 @@ export function describeControllersLease(world: RepositoryUnderTest): void {
       return row?.['at'];
     };
 
+    it('is that of the leader, whom the worker has until the lease ends', async () => {
+      const leader = async (): Promise<string | undefined> => (await world.second.workerStates.find('worker'))?.leader;
+      expect(await leader()).to.equal(undefined);
+      const first = candidate('first', 'machine/1');
+      await untilRole(first, 'leader');
+      expect(await leader()).to.equal('machine/1');
+      const beaten = await world.first.workerStates.heartbeat('worker', 60_000);
+      expect(beaten?.worker.leader).to.equal('machine/1');
+      await lapse();
+      expect(await leader()).to.equal(undefined);
+    });
+
     it('has one leader among ten objects, which runs its controllers', async () => {
       for (let index = 0; index < 10; index += 1) candidate(index % 2 === 0 ? 'first' : 'second', `object-${index}`);
       await until(() => candidates.every(({ election }) => election.leadership.role !== 'unknown'));

@@ -39,6 +39,13 @@ export function describeWorkerStates(world: RepositoryUnderTest): void {
       expect(worker?.registeredAt).to.be.instanceOf(Date);
     });
 
+    it('has the time of the last pass of the reaper, of any host', async () => {
+      expect((await states().find('worker'))?.reaperPassAt).to.equal(undefined);
+      const before = await world.first.workers.time();
+      await world.second.workers.beginReap('worker', { holder: 'h', durationMs: minuteMs }, { sinceMs: 0 });
+      expect((await states().find('worker'))?.reaperPassAt).to.be.within(before, await world.first.workers.time());
+    });
+
     it('expires after its time, by the database', async () => {
       const { from, worker } = (await beat())!;
       expect([from, worker.state]).to.deep.equal(['running', 'running']);

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
@@ -28,6 +29,15 @@ describe('a worker with leader election', () => {
     expect(second.leadership().role).to.equal('follower');
     expect(world.worker.leadership()).to.deep.equal({ role: 'none', confirmedAt: undefined });
     expect(await world.worker.reservations()).to.deep.equal([]);
+    expect((await second.info()).leader).to.match(new RegExp(`^${hostname()}/[0-9a-f-]{36}$`));
+    expect(first.controllers().map(({ name, everyMs }) => [name, everyMs])).to.deep.equal([
+      ['reaper', 86_400_000],
+      ['heartbeats', 86_400_000],
+    ]);
+    expect(first.controllers()[1]?.succeededAt).to.be.instanceOf(Date);
+    expect(second.controllers().map(({ beganAt }) => beganAt)).to.deep.equal([undefined, undefined]);
+    expect(world.worker.controllers()).to.deep.equal([]);
+    expect(first.load()).to.deep.include({ uploads: { used: 0, waiting: 0, limit: 32 } });
     const { owner } = await makeContainer(world.worker, image);
     await world.worker.ownerFinished(owner);
     await first.stopControllers();
@@ -35,6 +45,7 @@ describe('a worker with leader election', () => {
     // The new leader runs a pass at once.
     while ((await first.listContainers()).containers.length > 0) await sleep(50);
     expect(second.leadership().role).to.equal('leader');
+    while (second.controllers()[0]?.succeededAt === undefined) await sleep(10);
     expect((await first.probe()).map(({ name, ok }) => [name, ok])).to.deep.equal([
       ['database', true],
       ['api-server', true],

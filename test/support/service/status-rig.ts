@@ -17,6 +17,20 @@ export class ScriptedHealth implements ServiceHealth {
   worker: FakeWorker | undefined = new FakeWorker();
   checks: readonly CheckResult[] = [{ name: 'database', isRequired: true, ok: true, detail: 'answers', ageMs: 5 }];
 
+  constructor() {
+    const places = { used: 0, waiting: 0, limit: 32 };
+    const worker = this.worker!;
+    worker.leadership.returns({ role: 'follower', confirmedAt: new Date(this.startedAt) });
+    worker.controllers.returns([]);
+    worker.load.returns({
+      uploads: places,
+      downloads: places,
+      attachments: places,
+      controls: places,
+      quotaQueue: { waiting: 0, limit: 1_000 },
+    });
+  }
+
   probe(_name: Probe): { readonly ok: boolean; readonly checks: readonly CheckResult[] } {
     return { ok: this.checks.every(({ ok }) => ok), checks: this.checks };
   }

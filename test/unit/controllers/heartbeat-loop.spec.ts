@@ -3,6 +3,7 @@ import sinon from 'sinon';
 
 import { FakeLogger } from '../../../fakes/index.ts';
 import { HeartbeatLoop, heartbeatExpiryMs } from '../../../src/controllers/heartbeat-loop.ts';
+import { PassRecord } from '../../../src/controllers/pass-record.ts';
 import { RepositoryUnavailableError } from '../../../src/errors/repository.ts';
 import { WorkerNotRunningError } from '../../../src/errors/worker.ts';
 import type { WorkerInfo } from '../../../src/runtime/worker-lifecycle.ts';
@@ -48,6 +49,23 @@ describe('HeartbeatLoop', () => {
     sinon.assert.calledTwice(heartbeat);
     await advance(everyMs);
     sinon.assert.calledThrice(heartbeat);
+  });
+
+  it('records its heartbeats', async () => {
+    const record = new PassRecord('heartbeats', everyMs, clock);
+    heartbeat.onFirstCall().rejects(down);
+    await using recorded = {
+      loop: new HeartbeatLoop({ workerName: 'w', registrar: { heartbeat }, everyMs, clock, logger, record }),
+      [Symbol.asyncDispose]: async () => await recorded.loop.close(),
+    };
+    recorded.loop.start();
+    await settle();
+    const failedAt = new Date(clock.now());
+    expect(record.state).to.deep.include({ beganAt: failedAt, failedAt, failure: down.code, succeededAt: undefined });
+    await advance(1_000);
+    const { succeededAt } = record.state;
+    expect(succeededAt).to.be.greaterThan(failedAt);
+    expect(record.state).to.deep.include({ beganAt: succeededAt, failedAt });
   });
 
   it('counts the period from the beginning of a heartbeat that takes long', async () => {

@@ -3,19 +3,22 @@ import sinon from 'sinon';
 
 import { FakeLogger } from '../../../fakes/index.ts';
 import { KeySweepLoop } from '../../../src/controllers/key-sweep-loop.ts';
+import { PassRecord } from '../../../src/controllers/pass-record.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('KeySweepLoop', () => {
   let clock: VirtualClock;
   let logger: FakeLogger;
   let sweepStores: sinon.SinonStub;
+  let record: PassRecord;
   let loop: KeySweepLoop;
 
   beforeEach(() => {
     [clock, logger] = [new VirtualClock(), new FakeLogger()];
     sweepStores = sinon.stub().resolves({ deletedKeys: 0 });
     const reaper = { sweepStores };
-    loop = new KeySweepLoop({ workerName: 'w', reaper, everyMs: 10_000, clock, logger, random: () => 0.25 });
+    record = new PassRecord('store-sweep', 10_000, clock);
+    loop = new KeySweepLoop({ workerName: 'w', reaper, everyMs: 10_000, clock, logger, record, random: () => 0.25 });
     loop.start();
   });
 
@@ -39,6 +42,16 @@ describe('KeySweepLoop', () => {
     sinon.assert.calledOnce(sweepStores);
     await advance(1);
     sinon.assert.calledTwice(sweepStores);
+  });
+
+  it('records its sweeps', async () => {
+    sweepStores.onFirstCall().rejects(new Error('away'));
+    await advance(2_500);
+    const failedAt = new Date(clock.now());
+    expect(record.state).to.deep.include({ beganAt: failedAt, failedAt, failure: 'OTHER', succeededAt: undefined });
+    await advance(9_500);
+    const succeededAt = new Date(clock.now());
+    expect(record.state).to.deep.include({ beganAt: succeededAt, failedAt, succeededAt });
   });
 
   it('logs a failure, and continues', async () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { FakeLogger, FakeWorkerRepository } from '../../../fakes/index.ts';
+import { PassRecord } from '../../../src/controllers/pass-record.ts';
 import { ReapLoop } from '../../../src/controllers/reap-loop.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -19,6 +20,7 @@ describe('ReapLoop', () => {
   let workers: FakeWorkerRepository;
   let logger: FakeLogger;
   let reap: sinon.SinonStub;
+  let record: PassRecord;
   let loop: ReapLoop;
 
   beforeEach(() => {
@@ -27,6 +29,7 @@ describe('ReapLoop', () => {
     workers.beginReap.resolves(true);
     workers.endReap.resolves();
     logger = new FakeLogger();
+    record = new PassRecord('reaper', 60_000, clock);
     reap = sinon.stub().resolves(nothing);
     const reaper = { reap };
     loop = new ReapLoop({
@@ -37,6 +40,7 @@ describe('ReapLoop', () => {
       holder: 'me',
       clock,
       logger,
+      record,
       random: () => 0.5,
     });
     loop.start();
@@ -59,6 +63,24 @@ describe('ReapLoop', () => {
     sinon.assert.calledOnce(reap);
     await advance(1);
     sinon.assert.calledTwice(reap);
+  });
+
+  it('records passes: those that have done everything as successes, and failures', async () => {
+    const at = (ms: number): Date => new Date(clock.now() + ms);
+    const begun = at(30_000);
+    reap.onFirstCall().resolves({ ...nothing, complete: false });
+    reap.onSecondCall().rejects(new Error('away'));
+    await advance(30_000);
+    expect(record.state).to.deep.include({ beganAt: begun, succeededAt: undefined, failedAt: undefined });
+    await advance(60_000);
+    const failed = at(0);
+    expect(record.state).to.deep.include({ beganAt: failed, succeededAt: undefined, failedAt: failed });
+    await advance(60_000);
+    expect(record.state).to.deep.include({ beganAt: at(0), succeededAt: at(0), failedAt: failed, failure: 'OTHER' });
+    workers.beginReap.resolves(false);
+    const before = record.state;
+    await advance(60_000);
+    expect(record.state).to.deep.equal(before);
   });
 
   it('holds the lease of the worker during the pass', async () => {
@@ -153,7 +175,7 @@ describe('ReapLoop', () => {
     sinon.assert.calledTwice(workers.endReap);
   });
 
-  it('aborts its pass at close, waits for it, and runs no other', async () => {
+  it('aborts its pass at close, waits for it, and runs no other, which is no failure', async () => {
     let hasEnded = false;
     reap.callsFake(async ({ signal }: { signal: AbortSignal }) => {
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
@@ -163,6 +185,7 @@ describe('ReapLoop', () => {
     await advance(30_000);
     await loop.close();
     expect(hasEnded).to.equal(true);
+    expect(record.state.failedAt).to.equal(undefined);
     sinon.assert.calledOnce(workers.endReap);
     sinon.assert.notCalled(logger.warn);
     await advance(600_000);

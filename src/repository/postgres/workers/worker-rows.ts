@@ -3,6 +3,7 @@ import { expressionBuilder } from 'kysely';
 
 import { RepositoryUnavailableError } from '../../../errors/repository.ts';
 import type { WorkerInfo, WorkerState } from '../../../runtime/worker-lifecycle.ts';
+import { controllersKind } from '../../reservation-repository.ts';
 import { type JsonText, jsonText, parse } from '../rows.ts';
 import { now, type Tables } from '../tables.ts';
 
@@ -13,6 +14,7 @@ interface WorkerRow {
   readonly active_volumes: number | null;
   readonly heartbeat_at: string | null;
   readonly expires_at: string | null;
+  readonly reaped_at: string | null;
   readonly created_at: string;
 }
 
@@ -20,6 +22,8 @@ interface WorkerRow {
 export interface WorkerColumns {
   readonly row: JsonText<WorkerRow>;
   readonly state_now: string;
+  /** The holder of the lease of the controllers. */
+  readonly leader: string | null;
 }
 
 const states: readonly string[] = ['running', 'stalled', 'landing', 'landed', 'retiring'] satisfies WorkerState[];
@@ -28,9 +32,22 @@ const states: readonly string[] = ['running', 'stalled', 'landing', 'landed', 'r
 export function workerColumns(): [
   AliasedExpression<JsonText<WorkerRow>, 'row'>,
   AliasedExpression<string, 'state_now'>,
+  AliasedExpression<string | null, 'leader'>,
 ] {
   const eb = expressionBuilder<Tables, 'workers'>();
-  return [jsonText<WorkerRow>(eb.fn.toJson('workers')).as('row'), stateNow().as('state_now')];
+  return [jsonText<WorkerRow>(eb.fn.toJson('workers')).as('row'), stateNow().as('state_now'), leader().as('leader')];
+}
+
+/** The lease has one place, so at most one reservation lives. */
+function leader(): AliasableExpression<string | null> {
+  return expressionBuilder<Tables, 'workers'>()
+    .selectFrom('reservations')
+    .select('reservations.id')
+    .whereRef('reservations.worker_name', '=', 'workers.name')
+    .where('reservations.kind', '=', controllersKind)
+    .where('reservations.expires_at', '>', now())
+    .limit(1)
+    .$asScalar();
 }
 
 /** The state of a row of `workers`: a running worker is stalled once its heartbeat has expired. */
@@ -45,7 +62,7 @@ export function stateNow(): AliasableExpression<string> {
 }
 
 /** @throws RepositoryUnavailableError - the row has a value that this version cannot read */
-export function toWorkerInfo({ row, state_now: state }: WorkerColumns): WorkerInfo {
+export function toWorkerInfo({ row, state_now: state, leader: leading }: WorkerColumns): WorkerInfo {
   const worker = parse(row);
   return {
     name: worker.name,
@@ -54,6 +71,8 @@ export function toWorkerInfo({ row, state_now: state }: WorkerColumns): WorkerIn
     activeVolumes: worker.active_volumes ?? 0,
     heartbeatAt: toTime(worker, 'heartbeat_at'),
     expiresAt: toTime(worker, 'expires_at'),
+    leader: leading ?? undefined,
+    reaperPassAt: toTime(worker, 'reaped_at'),
     registeredAt: toTime(worker, 'created_at') ?? new Date(0),
   };
 }
@@ -68,8 +87,8 @@ function isState(state: string): state is WorkerState {
   return states.includes(state);
 }
 
-/** A `Date` cannot represent a time such as `infinity`. */
-function toTime(row: WorkerRow, column: 'heartbeat_at' | 'expires_at' | 'created_at'): Date | undefined {
+/** A time such as `infinity` is none that a `Date` can have. */
+function toTime(row: WorkerRow, column: 'heartbeat_at' | 'expires_at' | 'reaped_at' | 'created_at'): Date | undefined {
   const text = row[column];
   if (text === null) return undefined;
   const time = new Date(text);

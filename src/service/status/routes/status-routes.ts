@@ -1,4 +1,4 @@
-import type { WorkerInfo } from '../../../index.ts';
+import type { ControllerState, Leadership, PlacesInUse, WorkerInfo, WorkerLoad } from '../../../index.ts';
 import { json, type Reply, type Route, type StatusRequest } from '../http/request.ts';
 import { fieldsOf } from '../query.ts';
 import type { StatusContext } from './context.ts';
@@ -30,13 +30,45 @@ async function show(
     startedAt: new Date(startedAt),
     uptimeSeconds: Math.floor(uptimeMs() / 1000),
     checks: checks.map(checkView),
+    leadership: worker === undefined ? null : leadershipView(worker.leadership()),
+    controllers: worker?.controllers().map(controllerView) ?? [],
+    load: worker === undefined ? null : loadView(worker.load()),
     worker: info === undefined ? null : workerView(info),
     workerError: error,
   });
 }
 
-function workerView({ name, state, activeContainers, activeVolumes, ...times }: WorkerInfo): object {
-  const { heartbeatAt, expiresAt, registeredAt } = times;
+function leadershipView({ role, confirmedAt }: Leadership): object {
+  return { role, confirmedAt: confirmedAt ?? null };
+}
+
+function controllerView({ name, everyMs, beganAt, succeededAt, failedAt, failure }: ControllerState): object {
+  return {
+    name,
+    everyMs,
+    beganAt: beganAt ?? null,
+    succeededAt: succeededAt ?? null,
+    failedAt: failedAt ?? null,
+    failure: failure ?? null,
+  };
+}
+
+function loadView({ uploads, downloads, attachments, controls, quotaQueue: { waiting, limit } }: WorkerLoad): object {
+  return {
+    uploads: placesView(uploads),
+    downloads: placesView(downloads),
+    attachments: placesView(attachments),
+    controls: placesView(controls),
+    quotaQueue: { waiting, limit },
+  };
+}
+
+function placesView({ used, waiting, limit }: PlacesInUse): object {
+  return { used, waiting, limit };
+}
+
+function workerView({ name, state, activeContainers, activeVolumes, leader, ...times }: WorkerInfo): object {
+  const { heartbeatAt, expiresAt, reaperPassAt, registeredAt } = times;
   return {
     name,
     state,
@@ -44,6 +76,8 @@ function workerView({ name, state, activeContainers, activeVolumes, ...times }: 
     activeVolumes,
     heartbeatAt: heartbeatAt ?? null,
     expiresAt: expiresAt ?? null,
+    leader: leader ?? null,
+    reaperPassAt: reaperPassAt ?? null,
     registeredAt,
   };
 }

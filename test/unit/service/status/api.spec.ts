@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { FakeContainer } from '../../../../fakes/index.ts';
-import type { ContainerDescription, ContainerInfo, VolumeInfo, WorkerInfo } from '../../../../src/index.ts';
+import type { ContainerDescription, ContainerInfo, VolumeInfo, WorkerInfo, WorkerLoad } from '../../../../src/index.ts';
 import {
   ApiUnavailableError,
   ContainerDisappearedError,
@@ -28,6 +28,7 @@ const workerInfo: WorkerInfo = {
   activeContainers: 2,
   activeVolumes: 3,
   heartbeatAt: createdAt,
+  leader: 'replica-1/4711',
   registeredAt: createdAt,
 };
 const volume: VolumeInfo = {
@@ -64,6 +65,15 @@ const description: ContainerDescription = {
   events: [{ type: 'Warning', reason: 'Failed', message: 'text of a program', count: 1 }],
 };
 
+const places = { used: 1, waiting: 2, limit: 32 };
+const load: WorkerLoad = {
+  uploads: places,
+  downloads: places,
+  attachments: places,
+  controls: places,
+  quotaQueue: { waiting: 3, limit: 1_000 },
+};
+
 interface Task {
   readonly id: string;
   readonly process: string;
@@ -77,6 +87,7 @@ describe('The API of the status server', () => {
     rig = await StatusRig.create();
     container = new FakeContainer();
     rig.worker.info.resolves(workerInfo);
+    rig.worker.load.returns(load);
     rig.worker.listContainers.resolves({ containers: [info], next: 'cursor' });
     rig.worker.listVolumes.resolves({ volumes: [volume] });
     rig.worker.lookupContainer.resolves(container);
@@ -98,6 +109,26 @@ describe('The API of the status server', () => {
       }
     });
 
+    it('has the role, the controllers, their last results and the load of the replica, and the leader', async () => {
+      const never = { beganAt: undefined, succeededAt: undefined, failedAt: undefined, failure: undefined };
+      rig.worker.controllers.returns([
+        { ...never, name: 'reaper', everyMs: 30_000, beganAt: createdAt, succeededAt: createdAt },
+        { ...never, name: 'heartbeats', everyMs: 30_000, failedAt: createdAt, failure: 'KW_ERR_API_UNAVAILABLE' },
+        { ...never, name: 'store-sweep', everyMs: 21_600_000 },
+      ]);
+      const { body } = await rig.ask('/status');
+      const at = createdAt.toISOString();
+      const none = { beganAt: null, succeededAt: null, failedAt: null, failure: null };
+      expect(body.leadership).to.deep.equal({ role: 'follower', confirmedAt: at });
+      expect(body.controllers).to.deep.equal([
+        { ...none, name: 'reaper', everyMs: 30_000, beganAt: at, succeededAt: at },
+        { ...none, name: 'heartbeats', everyMs: 30_000, failedAt: at, failure: 'KW_ERR_API_UNAVAILABLE' },
+        { ...none, name: 'store-sweep', everyMs: 21_600_000 },
+      ]);
+      expect(body.load).to.deep.equal(load);
+      expect(body.worker).to.include({ leader: 'replica-1/4711', reaperPassAt: null });
+    });
+
     it('is degraded, with the reasons, if a check fails or the database does not answer', async () => {
       rig.health.checks = [{ name: 'kubernetes', isRequired: true, ok: false, detail: '403', ageMs: 1 }];
       rig.worker.info.rejects(new RepositoryUnavailableError('the database does not answer'));
@@ -112,7 +143,8 @@ describe('The API of the status server', () => {
       expect((await rig.ask('/status')).body.status).to.equal('draining');
       rig.health.phase = 'starting';
       rig.health.worker = undefined;
-      expect((await rig.ask('/status')).body).to.include({ status: 'starting', worker: null });
+      const { body } = await rig.ask('/status');
+      expect(body).to.deep.include({ status: 'starting', worker: null, leadership: null, controllers: [], load: null });
     });
   });
 
@@ -158,7 +190,8 @@ describe('The API of the status server', () => {
   });
 
   describe('tasks', () => {
-    it('are the processes of the containers of a page, under both paths', async () => {
+    it('are the processes of containers, under both paths', async () => {
+      rig.worker.listContainers.resolves({ containers: [info] });
       for (const path of ['/api/v1/tasks', '/tasks']) {
         const { body } = await rig.ask(path);
         expect(body.tasks.map(({ id, state }: Task) => [id, state])).to.deep.equal([
@@ -166,34 +199,14 @@ describe('The API of the status server', () => {
           [`${handle}:task`, 'ended'],
         ]);
         expect(body.tasks[1].result).to.deep.include({ exitStatus: 143, signal: 15, finishedAt: null });
-        expect(rig.worker.listContainers.lastCall.args[0]).to.include({ limit: 20 });
       }
-    });
-
-    it('come in the order of the containers, of which eight are asked at once', async () => {
-      const containers = Array.from({ length: 30 }, (_, index) => ({ ...info, handle: `c${index}` }));
-      rig.worker.listContainers.resolves({ containers });
-      let [running, most] = [0, 0];
-      rig.worker.lookupContainer.callsFake(async (each) => {
-        running += 1;
-        most = Math.max(most, running);
-        await new Promise(setImmediate);
-        const fake = new FakeContainer();
-        fake.listProcesses.callsFake(async () => {
-          running -= 1;
-          return [{ id: each, state: 'running' }];
-        });
-        return fake;
-      });
-      const { body } = await rig.ask('/tasks?limit=30');
-      expect(body.tasks.map(({ process }: Task) => process)).to.deep.equal(containers.map((each) => each.handle));
-      expect(most).to.equal(8);
     });
 
     it('are not known for a pod that does not answer, which is listed with the reason', async () => {
       container.listProcesses.rejects(
         new ApiUnavailableError({ verb: 'get', resource: 'pods', namespace: 'ci' }, 'no answer', undefined),
       );
+      rig.worker.listContainers.resolves({ containers: [info] });
       const { status, body } = await rig.ask('/tasks');
       expect(status).to.equal(200);
       expect(body.tasks).to.deep.equal([]);
@@ -263,7 +276,8 @@ describe('The API of the status server', () => {
       '/api/v1/tasks/a:b/logs?sinceBytes=5',
       '/api/v1/tasks/a:b/logs?stream=stdout&sinceBytes=5&tail=1',
       '/api/v1/tasks/a:b/logs?follow=perhaps',
-      '/tasks?limit=101',
+      '/tasks?limit=1001',
+      '/tasks?after=x',
       '/volumes?kind=none',
       '/api/v1/images/explain?imag=x',
     ])

@@ -23,6 +23,12 @@ describe('No response of the status server', () => {
       registeredAt: at,
       ...more,
     });
+    worker.leadership.returns({ role: 'leader', confirmedAt: at, ...more });
+    const never = { beganAt: undefined, succeededAt: undefined, failedAt: undefined, failure: undefined };
+    worker.controllers.returns([{ ...never, name: 'reaper', everyMs: 1, ...more }]);
+    const places = { used: 0, waiting: 0, limit: 1, ...more };
+    const load = { uploads: places, downloads: places, attachments: places, controls: places, quotaQueue: places };
+    worker.load.returns({ ...load, ...more });
     const owner = { kind: 'k', key: 'k', ...more };
     const row = { handle: 'c', owner, state: 'kept', podName: 'p', podUid: 'u', createdAt: at } as const;
     worker.listContainers.resolves({ containers: [{ ...row, metadata: { ...more, type: 'task' }, ...more }], ...more });
