@@ -56,8 +56,8 @@ export function handleOf(name: string, text: string | undefined): string {
 }
 
 /** The limit of a page: 1 to 1,000. */
-export function pageLimit(text: string | undefined, max = 1_000): number | undefined {
-  return wholeNumber('limit', text, { min: 1, max });
+export function pageLimit(text: string | undefined): number | undefined {
+  return wholeNumber('limit', text, { min: 1, max: 1_000 });
 }
 
 export function invalid(name: string, problem: string): HttpError {

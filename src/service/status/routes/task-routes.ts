@@ -1,24 +1,13 @@
-import {
-  type Container,
-  type ContainerInfo,
-  isKubernetesWorkerError,
-  type ProcessInfo,
-  type ProcessOutcome,
-  type Worker,
-} from '../../../index.ts';
-import { eachOf } from '../../each-of.ts';
+import type { Container, ContainerInfo, ProcessInfo, ProcessOutcome, Worker } from '../../../index.ts';
 import { HttpError } from '../http/http-error.ts';
 import { json, type Reply, type Route, type StatusRequest } from '../http/request.ts';
 import { fieldsOf, handleOf, pageLimit } from '../query.ts';
 import { type StatusContext, workerOf } from './context.ts';
 import { parseTaskId, type TaskId, taskIdOf } from './task-id.ts';
 import { TaskLogs } from './task-logs.ts';
+import { taskPage } from './task-page.ts';
 
-/** How many containers a page covers: each needs a call to its pod. */
-const defaultContainers = 20;
-const maxContainers = 100;
-/** How long a pod may take to answer. */
-const podTimeoutMs = 5_000;
+const defaultTasks = 100;
 
 export function taskRoutes(context: StatusContext): readonly Route[] {
   const list = async (request: StatusRequest): Promise<Reply> => await listTasks(context, request);
@@ -43,46 +32,19 @@ export function taskRoutes(context: StatusContext): readonly Route[] {
   ];
 }
 
-/** The tasks of one container, or why they are not known. */
-interface TasksOfContainer {
-  readonly tasks: readonly object[];
-  readonly unavailable: readonly object[];
-}
-
 async function listTasks(context: StatusContext, { query, signal }: StatusRequest): Promise<Reply> {
   const { container, after, limit } = fieldsOf(query, ['container', 'after', 'limit']);
-  const worker = workerOf(context);
-  const { containers, next } = await worker.listContainers(
+  const { tasks, unavailable, next } = await taskPage(
+    workerOf(context),
     {
-      handle: container === undefined ? undefined : handleOf('container', container),
+      container: container === undefined ? undefined : handleOf('container', container),
       after,
-      limit: pageLimit(limit, maxContainers) ?? defaultContainers,
+      limit: pageLimit(limit) ?? defaultTasks,
     },
-    { signal },
+    { now: () => context.uptimeMs(), signal },
   );
-  const found = await eachOf(containers, async (info) => await tasksOf(worker, info, signal));
-  const [tasks, unavailable] = [found.flatMap((each) => each.tasks), found.flatMap((each) => each.unavailable)];
-  return json({ tasks, unavailable, next: next ?? null });
-}
-
-async function tasksOf(worker: Worker, info: ContainerInfo, signal: AbortSignal): Promise<TasksOfContainer> {
-  const { handle, state } = info;
-  if (state !== 'created' && state !== 'kept') return { tasks: [], unavailable: [] };
-  const within = AbortSignal.any([signal, AbortSignal.timeout(podTimeoutMs)]);
-  try {
-    const container = await worker.lookupContainer(handle, { signal: within });
-    const processes = (await container?.listProcesses({ signal: within })) ?? [];
-    return { tasks: processes.map((each) => taskView(info, each)), unavailable: [] };
-  } catch (error) {
-    signal.throwIfAborted();
-    return { tasks: [], unavailable: [{ container: handle, ...reasonOf(error, within) }] };
-  }
-}
-
-function reasonOf(error: unknown, within: AbortSignal): object {
-  if (isKubernetesWorkerError(error)) return { code: error.code, message: error.message };
-  if (within.aborted) return { code: 'KW_HTTP_TIMEOUT', message: 'The pod did not answer in time.' };
-  throw error;
+  const views = tasks.map(({ info, process }) => taskView(info, process));
+  return json({ tasks: views, unavailable, next: next ?? null });
 }
 
 async function showTask(context: StatusContext, { params, query, signal }: StatusRequest): Promise<Reply> {

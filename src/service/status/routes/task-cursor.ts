@@ -1,0 +1,34 @@
+import { invalid } from '../query.ts';
+
+/** Where a page of tasks begins. */
+export interface TaskPlace {
+  /** The cursor after which the containers follow. `undefined`: the first one. */
+  readonly after?: string | undefined;
+  /** The last task of the page before, if the next container may be that of this task. */
+  readonly last?: { readonly handle: string; readonly processId: string } | undefined;
+}
+
+/** Returns the opaque text of a place. */
+export function encodeTaskPlace({ after = '', last }: TaskPlace): string {
+  const parts = last === undefined ? [after] : [after, last.handle, last.processId];
+  return Buffer.from(JSON.stringify(parts)).toString('base64url');
+}
+
+/** @throws HttpError - the text is not from `encodeTaskPlace` */
+export function decodeTaskPlace(text: string | undefined): TaskPlace {
+  if (text === undefined) return {};
+  const [after, handle, processId, ...rest] = textsOf(Buffer.from(text, 'base64url').toString());
+  const hasLast = handle !== undefined && processId !== undefined;
+  if (after === undefined || rest.length > 0 || (handle !== undefined) !== hasLast)
+    throw invalid('after', 'is not the cursor of a page of tasks');
+  return { after: after === '' ? undefined : after, last: hasLast ? { handle, processId } : undefined };
+}
+
+function textsOf(json: string): readonly string[] {
+  try {
+    const value: unknown = JSON.parse(json);
+    return Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : [];
+  } catch {
+    return [];
+  }
+}
