@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
@@ -121,18 +122,29 @@ export const commandRows: Readonly<Record<string, CommandRow>> = {
     withoutDatabase: unavailable,
     withoutWorker: wrongConfiguration,
     works: async (rig) => {
-      const following = rig.start(['events', '--follow', '--every-ms', '100', '--json']);
+      const following = rig.start(['events', '--follow', '--processes', '--every-ms', '100', '--json']);
       await following.waitFor(rig.handle);
-      const { container } = await rig.world.container();
-      await following.waitFor(container.handle);
+      const { container, mounts } = await rig.world.container();
+      const task = await container.run({ id: 'task', path: 'sh', args: ['-c', 'exit 4'] }, {});
+      await task.wait();
+      const seen = (): readonly Readonly<Record<string, unknown>>[] =>
+        following.stdout
+          .split('\n')
+          .filter((line) => line.endsWith('}'))
+          .map((line) => JSON.parse(line));
+      const expected = [
+        { kind: 'worker-present', state: 'running' },
+        { kind: 'process-ended', container: rig.handle, process: 'task', exitStatus: 3 },
+        { kind: 'container-added', handle: container.handle },
+        { kind: 'volume-added', container: container.handle, handle: mounts[0]?.volume.handle },
+        { kind: 'process-ended', container: container.handle, process: 'task', exitStatus: 4 },
+      ];
+      const isSeen = (facts: Readonly<Record<string, unknown>>): boolean =>
+        seen().some((event) => Object.entries(facts).every(([name, value]) => event[name] === value));
+      while (!expected.every(isSeen)) await sleep(50);
       following.kill('SIGINT');
-      const { exitCode, stdout, stderr } = await following.ended;
+      const { exitCode, stderr } = await following.ended;
       expect([exitCode, stderr]).to.deep.equal([130, '']);
-      const events = stdout
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line));
-      expect(events.find(({ handle }) => handle === container.handle)).to.include({ kind: 'added' });
     },
   },
 
