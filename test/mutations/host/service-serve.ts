@@ -73,4 +73,32 @@ export const mutants: readonly Mutant[] = [
     replace: 'await ended;',
     killedBy: { specs: ['test/unit/service/serve/life-cycle.spec.ts'] },
   },
+  {
+    name: 'a database that refuses a password is not asked with another one',
+    file: 'src/repository/postgres/renewed-pool.ts',
+    find: 'if (url === failed.url) return undefined;',
+    replace: 'return undefined;',
+    killedBy: { specs: ['test/unit/repository/renewed-pool.spec.ts'] },
+  },
+  {
+    name: 'calls that wait for the pool before are not awaited',
+    file: 'src/repository/postgres/renewed-pool.ts',
+    find: "await calls.close(new Error('the URL was replaced'));",
+    replace: 'void calls;',
+    killedBy: { specs: ['test/unit/repository/renewed-pool.spec.ts'] },
+  },
+  {
+    name: 'a page of tasks that ends amid a container continues after it',
+    file: 'src/service/status/routes/task-page.ts',
+    find: 'encodeTaskPlace({ after: before, last: { handle, processId: end.id } })',
+    replace: 'encodeTaskPlace({ after: next })',
+    killedBy: { specs: ['test/unit/service/status/task-page.spec.ts'] },
+  },
+  {
+    name: 'a pass that is incomplete is a success',
+    file: 'src/controllers/reap-loop.ts',
+    find: 'if (complete) record?.succeeded();',
+    replace: 'record?.succeeded();',
+    killedBy: { specs: ['test/unit/controllers/reap-loop.spec.ts'] },
+  },
 ];

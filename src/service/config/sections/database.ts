@@ -27,12 +27,16 @@ const shape: Shape<DatabaseSection> = {
     },
   ),
   urlFile: key(path.optional(), {
-    description: 'The path of a file with the URL of the database, instead of `database.url`.',
+    description:
+      'The path of a file with the URL of the database, instead of `database.url`. The file is read again when no ' +
+      'connection can be opened.',
     example: '/run/secrets/database/url',
     unset: '`database.url`',
   }),
   passwordFile: key(path.optional(), {
-    description: 'The path of a file with the password, for a URL without one.',
+    description:
+      'The path of a file with the password, for a URL without one. The file is read again when no connection can be ' +
+      'opened.',
     example: '/run/secrets/database/password',
     unset: 'the password of the URL',
   }),
