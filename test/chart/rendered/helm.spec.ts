@@ -27,7 +27,7 @@ describe('the chart in Helm 3 and 4', () => {
       expect(parseObjects(other), 'Helm 3, as objects').to.deep.equal(parseObjects(first));
     });
 
-  it('tells of itself what Helm shows', async () => {
+  it('has the description that Helm shows', async () => {
     const shown = await helm(['show', 'chart', chartFolder]);
     expect(shown)
       .to.match(/^name: kubernetes-worker$/m)

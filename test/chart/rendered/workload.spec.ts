@@ -54,7 +54,7 @@ describe('the workload of the service', () => {
     expect(await budgets({ podDisruptionBudget: { enabled: true } })).to.equal(1);
   });
 
-  it('starts its pods anew when the configuration changes, and not for keys that apply at once', async () => {
+  it('replaces its pods when the configuration changes, and not for keys that apply at once', async () => {
     const before = await checksum({});
     expect(before).to.match(/^[0-9a-f]{64}$/);
     expect(await checksum({ config: { limits: { leaseMs: 45_000 } } })).not.to.equal(before);
@@ -70,7 +70,7 @@ describe('the workload of the service', () => {
     );
   });
 
-  it('is not started anew by a soak, a test or monitoring that is switched on', async () => {
+  it('is not restarted when a soak, a test or monitoring is switched on', async () => {
     const options = { profile: 'minimal' };
     const template = workloadOf(await render(options)).spec?.template;
     const more = { soak: { enabled: true }, tests: { enabled: false }, serviceMonitor: { enabled: true } };

@@ -204,7 +204,7 @@ export function describeArchiveDeletion(world: RepositoryUnderTest): void {
       ).map((row) => row['handle']);
 
     for (const search of ['findDestroyable', 'evict'] as const)
-      it(`no volume refers to one that ${search} returns, in whichever order`, async () => {
+      it(`no volume refers to one that ${search} returns, in any order`, async () => {
         for (const number of many) {
           await makeReady(world.first, number);
           await world.first.volumes.insertArtifact(artifactOf(`v-${number}`));

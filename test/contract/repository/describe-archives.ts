@@ -43,7 +43,7 @@ export function describeArchives(world: RepositoryUnderTest): void {
       expect(await lookup()).to.deep.equal(archive);
     });
 
-    it('is the same, and held, if its holder repeats the begin', async () => {
+    it('is the same, and held, if its holder calls `begin` again', async () => {
       const begun = await world.first.archives.begin(archiveOf(1));
       expect(await world.first.archives.begin(archiveOf(1))).to.deep.equal(begun);
       expect(await world.count('archives')).to.equal(1);
@@ -209,7 +209,7 @@ export function describeArchives(world: RepositoryUnderTest): void {
       expect(await world.count('archives')).to.equal(1);
     });
 
-    it('holds the lease again when its holder repeats the begin, with the same attempt', async () => {
+    it('holds the lease again when its holder calls `begin` again, with the same attempt', async () => {
       await world.first.archives.begin(claimed(1, 'me'));
       const repeated = await world.first.archives.begin(claimed(1, 'me'));
       expect(repeated).to.deep.equal({ archive: await lookup(), holds: true });
@@ -253,7 +253,7 @@ export function describeArchives(world: RepositoryUnderTest): void {
       await world.second.archives.commit(id, 'me', contentOf(1, { attempt: 2 }), undefined);
     });
 
-    it('is free when its archive is destroying, and on each worker by itself', async () => {
+    it('is free when its archive is destroying, and on each worker independently', async () => {
       await world.first.archives.begin(claimed(1, 'me'));
       await world.first.archives.abandon(id, 'me');
       expect((await world.first.archives.begin(claimed(2, 'me'))).archive.id).to.equal(idOf(2));
@@ -329,7 +329,7 @@ export function describeArchives(world: RepositoryUnderTest): void {
         field: 'id',
       });
 
-    it('is rejected if the ID exists, unless its holder repeats the begin', async () => {
+    it('is rejected if the ID exists, unless its holder calls `begin` again', async () => {
       await reach('creating');
       const other = archiveOf(1, { lease: leaseOf('another') });
       await rejectsId(other);

@@ -53,7 +53,7 @@ export function describeCacheRaces(world: RepositoryUnderTest): void {
       expect(await world.count('caches')).to.equal(1);
     });
 
-    it('a copy is invalid when its origin is, in whichever order the two become so', async () => {
+    it('a copy is invalid when its origin is, whatever the order in which they become invalid', async () => {
       for (const name of ['a', 'b']) {
         await world.first.workers.register(name);
         await volumes(name);

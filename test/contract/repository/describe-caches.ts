@@ -251,7 +251,7 @@ export function describeCaches(world: RepositoryUnderTest): void {
       expect(await world.count('invalid_cache_origins')).to.equal(0);
     });
 
-    it('does not end the copies of an origin that was not used any more', async () => {
+    it('does not end the copies of an origin that was no longer used', async () => {
       await bless(cacheOf(resourceKey, 'v'));
       await bless(cacheOf(elsewhere, 'copy', { source: 'v' }));
       await remove('v');

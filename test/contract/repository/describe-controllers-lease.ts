@@ -124,7 +124,7 @@ export function describeControllersLease(world: RepositoryUnderTest): void {
       await until(candidate('first', 'a').isActive);
     });
 
-    it('is respected as its row is, whichever version has written it, until it lapses', async () => {
+    it('is respected as its row is, whatever version wrote it, until it lapses', async () => {
       await world.query(
         `insert into ${world.table('reservations')} (worker_name, kind, place, id, expires_at)
          values ('worker', 'kubernetes-worker/controllers', 1, 'other', now() + interval '1 hour')`,

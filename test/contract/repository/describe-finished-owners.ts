@@ -116,7 +116,7 @@ export function describeFinishedOwners(world: RepositoryUnderTest): void {
         expect((await find('again')).container.handle).to.equal('again');
       });
 
-      it('is recorded anew by each call', async () => {
+      it('is recorded again by each call', async () => {
         await finish({ final: true });
         await world.query(`update ${world.table('finished_owners')} set finished_at = now() - interval '61 seconds'`);
         await finish({ final: true });

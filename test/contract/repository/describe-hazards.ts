@@ -40,7 +40,7 @@ export function describeHazards(world: RepositoryUnderTest): void {
       expect(archives.map(({ id, state }) => [id, state])).to.deep.equal([[idOf(1), 'destroying']]);
     });
 
-    it('H2: a failed row of the same owner never hides the live one, in whichever order they are stored', async () => {
+    it('H2: a failed row of the same owner never hides the live one, whatever the order in which they are stored', async () => {
       const owner = ownerOf('old');
       await insert(world.first, 'old');
       await world.first.containers.markFailed('old', 'holder');

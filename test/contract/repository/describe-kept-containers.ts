@@ -61,7 +61,7 @@ export function describeKeptContainers(world: RepositoryUnderTest): void {
       expect(all.containers.find(({ handle }) => handle === 'd')).to.not.have.property('keptUntil');
     });
 
-    it('is deleted with its volumes when its time is over, and the plan tells why', async () => {
+    it('is deleted with its volumes when its time is over, and the plan has the reason', async () => {
       await kept('c');
       await over('c');
       const plan = await world.first.queries.findReapable('worker', 10, limits);

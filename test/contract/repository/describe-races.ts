@@ -229,7 +229,7 @@ export function describeRaces(world: RepositoryUnderTest): void {
       );
     });
 
-    it('one result of a process stands, and all callers read it', async () => {
+    it('one result of a process counts, and all callers read it', async () => {
       await insert(world.first, 'c');
       await Promise.all(
         many.map(

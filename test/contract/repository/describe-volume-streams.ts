@@ -72,7 +72,7 @@ export function describeVolumeStreams(world: RepositoryUnderTest): void {
       expect(await destroyable()).to.deep.equal(['a']);
     });
 
-    it('keeps the reaper from an artifact volume whose time is over meanwhile', async () => {
+    it('keeps the reaper from an artifact volume whose time ends during the use', async () => {
       await artifact('a');
       await hold('s', ['a']);
       await expired('a');

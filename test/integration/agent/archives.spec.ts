@@ -232,7 +232,7 @@ describe('archive files', () => {
         expect((await failureOf(read(key))).facts).to.include({ code: 'ARCHIVE_MISSING', path: key });
     });
 
-    it('fails if the file shrinks meanwhile', async () => {
+    it('fails if the file shrinks during the read', async () => {
       await write('shrinks/00/key', randomBytes(3_000_000));
       const { connection } = agent;
       connection.open({ op: 'archive-read', id: 'shrinks', key: 'shrinks/00/key' });

@@ -74,7 +74,7 @@ describe('caches on the embedded cluster', () => {
     await dying.close();
   });
 
-  it('the copy of a host that is closed meanwhile is deleted by the next reap', async () => {
+  it('the copy of a host that is closed during the copy is deleted by the next reap', async () => {
     const { owner, volume } = await filled('new');
     const closing = await world.setup.openWith({});
     const source = (await closing.lookupVolume(volume.handle))!;

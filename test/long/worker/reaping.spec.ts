@@ -11,7 +11,8 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('a worker that reaps by itself', () => {
+describe('a worker that reaps periodically', function () {
+  this.timeout(20_000);
   let world: EmbeddedWorker;
 
   before(async () => {

@@ -33,7 +33,7 @@ describe('the states of a worker', () => {
   const stateFinding = async () =>
     (await worker.check()).findings.find(({ check }) => check === 'worker-state')?.message;
 
-  it('is stalled while the API server fails, keeps all that it has, and runs again by itself [A47]', async () => {
+  it('is stalled while the API server fails, keeps all that it has, and runs again without help [A47]', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const { volume } = await worker.createVolumeForArtifact('team');
     await using beating = await world.setup.openWith({ heartbeatEveryMs: 50 });

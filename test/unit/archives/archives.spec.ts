@@ -146,7 +146,7 @@ describe('Archives', () => {
       sinon.assert.calledOnce(transfers.save);
     });
 
-    it('writes the volume if the archive of what it has received is deleted meanwhile', async () => {
+    it('writes the volume if the archive of what it received is deleted during the call', async () => {
       const { archive } = await archives.save({ ...volume(), handle: 'other' }, 'memory', { budgetMs });
       pods.digestOf.callsFake(async () => {
         rows.rows.get(archive.id)!.state = 'destroying';

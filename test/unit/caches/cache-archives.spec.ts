@@ -138,7 +138,7 @@ describe('Caches in an archive store', () => {
     sinon.assert.calledOnceWithExactly(volumes.expire, 'w', 'reference');
   });
 
-  it('bless nothing if the content cannot be saved, or its archive was deleted meanwhile', async () => {
+  it('bless nothing if the content cannot be saved, or its archive was deleted during the call', async () => {
     save.onFirstCall().rejects(new StoreUnavailableError({ store: 's3' }, 'away'));
     expect(await rejection(caches.keepTaskCache(source(), key, {}))).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE' });
     insertArtifact.resolves(undefined);

@@ -23,7 +23,7 @@ describe('RowBatches', () => {
     batches = new RowBatches({ deleteAll, delete: deleteOne }, stop);
   });
 
-  it('deletes a row that arrives alone by itself', async () => {
+  it('deletes a row that arrives alone with a statement of its own', async () => {
     await batches.delete('a');
     sinon.assert.calledOnceWithExactly(deleteOne, 'a');
     sinon.assert.notCalled(deleteAll);
@@ -48,20 +48,20 @@ describe('RowBatches', () => {
     expect(sizes()).to.deep.equal([2, 3]);
   });
 
-  it('deletes by itself each row that the statement has left out', async () => {
+  it('deletes individually each row that the statement has left out', async () => {
     deleteAll.resolves(['a', 'c']);
     deleteOne.withArgs('b').rejects(new Error('not destroying'));
     expect(await outcomes(['a', 'b', 'c', 'd'])).to.deep.equal(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
     expect(deleteOne.args.flat()).to.deep.equal(['b', 'd']);
   });
 
-  it('deletes each row by itself if the statement fails, so that one row keeps no other', async () => {
+  it('deletes each row individually if the statement fails, so that one row does not keep the others', async () => {
     deleteAll.rejects(new Error('a foreign key of another application'));
     deleteOne.withArgs('b').rejects(new Error('the same'));
     expect(await outcomes(['a', 'b', 'c'])).to.deep.equal(['fulfilled', 'rejected', 'fulfilled']);
   });
 
-  it('continues with other batches while a row by itself takes long', async () => {
+  it('continues with other batches while a single row takes long', async () => {
     const late = Promise.withResolvers<void>();
     deleteAll.onFirstCall().resolves(['a']);
     deleteOne.withArgs('b').returns(late.promise);

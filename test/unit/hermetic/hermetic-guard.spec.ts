@@ -77,7 +77,7 @@ describe('HermeticGuard', () => {
       sinon.assert.notCalled(cluster.createNetworkPolicy);
     });
 
-    it('is created if it is missing, for each container anew', async () => {
+    it('is created again for each container if it is missing', async () => {
       policies = [];
       await guard.prepare({});
       expect(policies).to.deep.equal([egressPolicy()]);

@@ -152,7 +152,7 @@ describe('podProblem', () => {
   });
 
   for (const phase of ['Failed', 'Succeeded']) {
-    it(`returns a failure for phase ${phase}, which a pod of the library never reaches by itself [A29]`, () => {
+    it(`returns a failure for phase ${phase}, which a pod of the library never reaches on its own [A29]`, () => {
       const error = problem(pod({ phase, containerStatuses: [container({ state: { terminated } })] }));
       expect(error)
         .to.be.instanceOf(PodFailedError)

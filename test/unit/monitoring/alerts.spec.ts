@@ -47,7 +47,7 @@ describe('the alerts of the chart', () => {
     }
   });
 
-  it('are evaluated for each worker by itself: no aggregation merges namespaces or jobs', () => {
+  it('are evaluated for each worker separately: no aggregation merges namespaces or jobs', () => {
     const merges = alerts.filter(({ expr }) => /\b(sum|max|min|group|count|avg) (?!by \(namespace, job)/.test(expr));
     expect(namesOf(merges)).to.deep.equal([]);
     const bare = alerts.filter(({ expr }) => /\b(sum|max|min|avg|count)\(/.test(expr));

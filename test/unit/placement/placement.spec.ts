@@ -181,7 +181,7 @@ describe('Placement', () => {
       });
     });
 
-    it('has no zone if nodes may not be listed, and asks the cluster nothing without a volume', async () => {
+    it('has no zone if nodes may not be listed, and sends no request without a volume', async () => {
       cluster.listNodes.rejects(new ForbiddenError(call, 'no'));
       queries.findPlaces.resolves([]);
       await placement.locality(['a'], {});

@@ -44,7 +44,7 @@ describe('AgentDelivery', () => {
     expect(await rejection(delivery.ensure('amd64'))).to.be.instanceOf(ForbiddenError);
   });
 
-  it('accepts the config map that another host has created meanwhile', async () => {
+  it('accepts the config map that another host has just created', async () => {
     cluster.getConfigMap.onFirstCall().resolves(undefined).onSecondCall().resolves(expected);
     cluster.createConfigMap.rejects(new ConflictError(facts, 'exists'));
     expect(await delivery.ensure('amd64')).to.equal(name);

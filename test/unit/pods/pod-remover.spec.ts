@@ -130,7 +130,7 @@ describe('PodRemover', () => {
       expect(forget.args.flat()).to.deep.equal(['d', 'e']);
     });
 
-    it('lists anew for each call', async () => {
+    it('lists again for each call', async () => {
       cluster.listPodMetadata.onFirstCall().resolves([]).onSecondCall().resolves(listed('p0'));
       await remover.findMissing(some(5));
       expect(await remover.findMissing(some(5))).to.deep.equal([false, true, true, true, true]);

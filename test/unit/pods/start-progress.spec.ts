@@ -116,7 +116,7 @@ describe('StartProgress', () => {
     );
   });
 
-  it('reports each fact of a pod that was seen, and no other, whichever states the watch skips or repeats [A48]', () => {
+  it('reports each fact of a pod that was seen, and no other, whatever states the watch skips or repeats [A48]', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...stateNames), { minLength: 1, maxLength: 12 }), (seen) => {
         const inOrder = [...seen].sort((a, b) => stateNames.indexOf(a) - stateNames.indexOf(b));

@@ -80,7 +80,7 @@ describe('TerminationWatch', () => {
     stop.abort(new Error('over'));
   });
 
-  it('gives the agent of the main container some seconds to report by itself', async () => {
+  it('gives the agent of the main container some seconds to report first', async () => {
     const { error, clock, stop } = await watch([
       podOf({ container: 'main', at: '2030-01-01T00:00:12Z', reason: 'OOMKilled', exitCode: 137 }),
     ]);

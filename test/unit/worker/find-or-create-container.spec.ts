@@ -128,7 +128,7 @@ describe('findOrCreateContainer', () => {
       expect(stderr.text).to.equal('');
     });
 
-    it('marks the container failed if its owner finishes for good meanwhile', async () => {
+    it('marks the container failed if its owner finishes for good during the creation', async () => {
       containers.findOrInsert.resolves(found('creating', true));
       containers.markCreated.rejects(new OwnerFinishedError({ kind: 'k', key: '1' }, 'w'));
       expect(await rejection(findOrCreate())).to.include({ code: 'KW_ERR_OWNER_FINISHED' });

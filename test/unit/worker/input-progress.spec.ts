@@ -23,7 +23,7 @@ describe('InputProgress', () => {
     reports = [];
   });
 
-  it('reports the begin with 0 bytes, and the end with the exact size', () => {
+  it('reports the start with 0 bytes, and the end with the exact size', () => {
     const progress = progressOf(90);
     progress.begin();
     progress.complete(100);

@@ -77,7 +77,7 @@ describe('OutputSaver', () => {
     sinon.assert.notCalled(markUnsaved);
   });
 
-  it('tells what an output at the path of an input has received', async () => {
+  it('shows what an output at the path of an input has received', async () => {
     const digest = 'd'.repeat(64);
     containers.volumesOf.resolves([volumeOf('out', 'output', { digest, sizeBytes: 2048 }), volumeOf('log')]);
     await saver().save(command, {});
@@ -151,7 +151,7 @@ describe('OutputSaver', () => {
     sinon.assert.notCalled(markUnsaved);
   });
 
-  it('saves a volume again that another process has saved meanwhile', async () => {
+  it('saves a volume again if another process saved it during the save', async () => {
     const other = { ...archive, id: 'b' };
     containers.volumesOf.resolves([volumeOf('out')]);
     save.onFirstCall().resolves({ archive, isUnchanged: false, isContent: false });
@@ -165,7 +165,7 @@ describe('OutputSaver', () => {
       .and.to.deep.include({ candidates: [archive] });
   });
 
-  it('returns a volume as unsaved that other processes save each time meanwhile', async () => {
+  it('returns a volume as unsaved if other processes save it during each attempt', async () => {
     containers.volumesOf.resolves([volumeOf('out')]);
     save.resolves({ archive, isUnchanged: false, isContent: false });
     volumes.lookup.resolves(volumeOf('out'));

@@ -101,7 +101,7 @@ describe('PodProcess', () => {
       expect(pod.stored.size).to.equal(0);
     });
 
-    it('keeps the result of a command that ended by itself before', async () => {
+    it('keeps the result of a command that had ended before', async () => {
       const waiting = pod.follow().wait();
       await opened();
       pod.becomes(podOf('running', deleted));

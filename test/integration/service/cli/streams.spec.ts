@@ -58,7 +58,7 @@ describe('the streams of the command line', () => {
     expect((await volume.status()).digest).to.equal(up.digest);
   });
 
-  it('read a folder again if a file changes meanwhile', async () => {
+  it('read a folder again if a file changes during the read', async () => {
     const { volume } = await embedded.worker.createVolumeForArtifact('main');
     const folder = join(home, 'changing');
     await mkdir(folder);

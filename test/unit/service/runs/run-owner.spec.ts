@@ -41,7 +41,7 @@ describe('The owner of a run', () => {
     expect(place.renew.callCount).to.equal(3);
   });
 
-  it('reserves anew if the reservation has lapsed', async () => {
+  it('reserves again if the reservation has lapsed', async () => {
     place.renew.resolves(false);
     await using _run = await RunOwner.create(worker, clock, signal);
     await wait(120_000);

@@ -61,7 +61,7 @@ describe('ServiceState', () => {
     expect(state.probe('readyz').checks[1]).to.include({ ok: false, ageMs: 30_001 });
   });
 
-  it('is not ready from the begin of the drain on, also if the worker opens later', () => {
+  it('is not ready from the start of the drain on, even if the worker opens later', () => {
     databaseOk();
     state.draining();
     started();

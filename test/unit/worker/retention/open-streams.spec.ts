@@ -33,7 +33,7 @@ describe('OpenStreams', () => {
     return done;
   };
 
-  it('sends one statement at the begin of a short stream of several volumes, and one at its end', async () => {
+  it('sends one statement at the start of a short stream of several volumes, and one at its end', async () => {
     const stream = streams.open(['a', 'b']);
     await stream.held;
     await clock.advance(30_000);
@@ -95,7 +95,7 @@ describe('OpenStreams', () => {
     await stream.close();
   });
 
-  it('hurries the reaper if a volume was to be deleted meanwhile, and only then', async () => {
+  it('hurries the reaper if a volume was to be deleted in that time, and only then', async () => {
     await streams.open(['a']).close();
     sinon.assert.notCalled(reapSoon);
     rows.release.resolves(true);

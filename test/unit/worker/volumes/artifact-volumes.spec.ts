@@ -117,7 +117,7 @@ describe('ArtifactVolumes', () => {
     }
   });
 
-  it('renews a copy that takes long, and then not any more', async () => {
+  it('renews a copy that takes long, and stops at its end', async () => {
     const copying = Promise.withResolvers<undefined>();
     takeFrom.returns(copying.promise);
     const ended = copy();

@@ -227,7 +227,7 @@ describe('SealedContent', () => {
       sinon.assert.calledTwice(reapSoon);
     });
 
-    it('is not changed any more once it is not live', async () => {
+    it('is not changed once it is no longer live', async () => {
       row!.state = 'destroying';
       expect(await rejection(content.receive('.', archiveOf({})))).to.include({ code: 'KW_ERR_VOLUME_DISAPPEARED' });
       expect(await json((await content.send('.')).archive)).to.deep.equal({ a: 'old', b: 'old' });
@@ -279,7 +279,7 @@ describe('SealedContent', () => {
       expect(temporary()).to.equal(5);
     });
 
-    it('rejects with VolumeDisappearedError if the volume expires meanwhile', async () => {
+    it('rejects with VolumeDisappearedError if the volume expires during the call', async () => {
       pods.receive.callsFake(async () => {
         row!.state = 'destroying';
         return { rawBytes: 1, digest: 'd', entries: 1 };
