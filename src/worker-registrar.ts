@@ -12,7 +12,7 @@ interface WorkerRegistrarComponents extends Omit<RegistrarComponents, 'expiresIn
 /** The assumed time between the heartbeats of a host that sends them itself. */
 const usualPeriodMs = 30_000;
 
-/** Composes the registrar of a worker, and what sends its heartbeats if the host wants them. */
+/** Composes the registrar of a worker, and its sender of heartbeats if the host enables them. */
 export function composeRegistrar({ everyMs, clock, ...components }: WorkerRegistrarComponents): {
   readonly registrar: Registrar;
   readonly heartbeats: (record: PassRecord | undefined) => HeartbeatLoop | undefined;

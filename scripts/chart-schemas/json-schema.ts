@@ -38,7 +38,7 @@ export function mapSchema(schema: JsonSchema, change: (schema: JsonSchema) => Js
   });
 }
 
-/** Refuses properties that the schema does not name, unless it says what they are or that they stay. */
+/** Refuses unknown properties, unless the schema describes additional ones or preserves them. */
 export function closed(schema: JsonSchema): JsonSchema {
   const isOpen = schema['x-kubernetes-preserve-unknown-fields'] === true || schema.additionalProperties !== undefined;
   return schema.properties === undefined || isOpen ? schema : { ...schema, additionalProperties: false };

@@ -29,7 +29,7 @@ export class ContainerDisappearedError extends KubernetesWorkerError {
  * Thrown by `Worker.findOrCreateContainer` if its host was suspended for more than twice as long as
  * the lease of a creation lasts, and the container that it was creating was deleted in that time:
  * usually by the reaper, or because its owner has finished. No command has run in it. Another call
- * creates another container: make it if the owner still wants one.
+ * creates another container: make it if the owner still needs one.
  *
  * @public
  */

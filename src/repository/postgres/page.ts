@@ -7,7 +7,7 @@ import type { Tables } from './tables.ts';
 const defaultLimit = 100;
 const maxLimit = 1000;
 
-/** The part of a list, ordered by `created_at` and `id`, that a query wants. */
+/** The part of a list, ordered by `created_at` and `id`, that a query requests. */
 export interface PageTerms {
   readonly limit: number;
   /** The last row of the previous page. `undefined` for the first page. */

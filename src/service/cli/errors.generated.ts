@@ -391,7 +391,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_CREATION_LAPSED',
     className: 'CreationLapsedError',
-    when: 'The host was suspended for more than twice as long as the lease of a creation lasts, and the container that it was creating was deleted in that time: by the reaper, or because its owner has finished. No command has run in it. Another call creates another container: make it if the owner still wants one.',
+    when: 'The host was suspended for more than twice as long as the lease of a creation lasts, and the container that it was creating was deleted in that time: by the reaper, or because its owner has finished. No command has run in it. Another call creates another container: make it if the owner still needs one.',
     retryable: 'yes',
     fields: ['handle', 'workerName'],
   },

@@ -1,7 +1,7 @@
 import type { StepProgress } from '../../../index.ts';
 import { bytesText } from '../copy/progress-line.ts';
 
-/** Returns a line about the creation of a container, `undefined` for an event that tells its user nothing. */
+/** Returns a line about the creation of a container, `undefined` for an event that is not shown. */
 export function progressText(event: StepProgress): string | undefined {
   switch (event.kind) {
     case 'creating-pod':

@@ -12,8 +12,8 @@ const freshMs = 1_000;
 const usableMs = 5_000;
 
 /**
- * Reads the state of the worker from the database: at most once a second, and once at a time, however
- * many requests want it. While a read is under way, the last result is used until it is too old.
+ * Reads the state of the worker from the database: at most once a second, and once at a time, for any
+ * number of requests. While a read is under way, the last result is used until it is too old.
  */
 export class RecentInfo {
   readonly #now: () => number;
