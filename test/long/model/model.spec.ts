@@ -5,8 +5,8 @@ import { runModel, type Selection } from './run-model.ts';
 import { ModelDatabase } from './system/model-database.ts';
 
 /**
- * Sequences that detect a fault of `test/mutations/model.ts`, one each. They have to be found again
- * after a change of `commands/steps.ts`.
+ * Sequences that detect the faults of `test/mutations/model.ts`. They have to be found again after a
+ * change of `commands/steps.ts`.
  */
 const known: readonly Selection[] = [
   { seed: 101, path: '19', runs: 1 },

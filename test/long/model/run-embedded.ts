@@ -4,6 +4,7 @@ import fc from 'fast-check';
 
 import type { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
+import { report } from './commands/host-calls.ts';
 import { perform } from './commands/perform.ts';
 import { arbitrarySteps } from './commands/steps.ts';
 import { bringEmbeddedToRest } from './invariants/embedded-at-rest.ts';
@@ -80,7 +81,11 @@ export async function runOnEmbedded(
   return { calls, steps: steps.length, containers, artifacts: world.ledger.artifacts.size };
 }
 
+/** Ends outages and suspensions. Then the replicas report. */
 async function endTrouble(world: World): Promise<void> {
   world.setOutage('none');
-  for (const index of world.replicas.keys()) await world.resume(index, 0);
+  for (const index of world.replicas.keys()) {
+    await world.resume(index, 0);
+    await report(world, index);
+  }
 }

@@ -117,3 +117,10 @@ async function finish(world: World, replica: number, ownerIndex: number, how: Fi
     finished.acknowledged = true;
   });
 }
+
+/** Sends a heartbeat with the number of active containers and volumes. */
+export async function report(world: World, replica: number): Promise<void> {
+  await world.begin(replica, 'report', async (worker) => {
+    await worker.heartbeat();
+  });
+}

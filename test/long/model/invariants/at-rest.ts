@@ -1,3 +1,4 @@
+import { report } from '../commands/host-calls.ts';
 import type { ContentLedger } from '../state/ledger.ts';
 import { longMs } from '../system/replica.ts';
 import { sha256 } from '../system/sha256.ts';
@@ -17,6 +18,8 @@ export async function bringToRest(world: World): Promise<void> {
   world.setOutage('none');
   for (const index of world.replicas.keys()) await world.resume(index, 0);
   endCommands(world);
+  await quiesce(world);
+  for (const index of world.replicas.keys()) await report(world, index);
   await quiesce(world);
   // Leases, hijacks, incomplete copies and unused archives are over by this time.
   for (let sweep = 0; sweep < 3; sweep += 1) await sweepAfter(world, sweep, { ms: 16 * 60_000 });
