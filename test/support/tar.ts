@@ -12,15 +12,18 @@ export type TarEntry =
   | null
   | (Partial<Omit<Header, 'name'>> & { readonly content?: string | Buffer });
 
+/** The time of entries without another: the same entries make the same bytes at any time. */
+const mtime = new Date('2026-01-01T00:00:00Z');
+
 /** Returns a raw tar archive of these entries, by name. */
 export async function tarOf(entries: Readonly<Record<string, TarEntry>>): Promise<Buffer> {
   const archive = pack();
   for (const [name, entry] of Object.entries(entries)) {
-    if (entry === null) archive.entry({ name: `${name}/`, type: 'directory', mode: 0o755 });
-    else if (typeof entry === 'string' || Buffer.isBuffer(entry)) archive.entry({ name }, entry);
+    if (entry === null) archive.entry({ name: `${name}/`, mtime, type: 'directory', mode: 0o755 });
+    else if (typeof entry === 'string' || Buffer.isBuffer(entry)) archive.entry({ name, mtime }, entry);
     else {
       const { content = '', ...header } = entry;
-      archive.entry({ name, ...header }, content);
+      archive.entry({ name, mtime, ...header }, content);
     }
   }
   archive.finalize();

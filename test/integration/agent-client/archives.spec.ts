@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 
@@ -128,6 +128,7 @@ describe('the archive files of an agent, through the client', () => {
 
     for (const cut of [1000, 300_000, 1_500_000])
       it(`continue a read after ${cut} received bytes`, async () => {
+        await mkdir(dirname(pathOf('cut/00/down')), { recursive: true });
         await writeFile(pathOf('cut/00/down'), noise);
         const { archives } = connect({}, { cutAfterReceivedBytes: cut }, { cutAfterReceivedBytes: cut });
         expect((await buffer(await archives.read('cut/00/down', { offset: 7 }))).equals(noise.subarray(7))).to.equal(
@@ -189,9 +190,12 @@ describe('the archive files of an agent, through the client', () => {
   });
 
   context('with a digest', () => {
+    before(async () => {
+      await connect().receive({ volume: 'digest' }, Readable.from([await tarOf({ noise, 'a/b': 'c' })]));
+    });
+
     it('return what a download would send', async () => {
       const client = connect();
-      await client.receive({ volume: 'digest' }, Readable.from([await tarOf({ noise, 'a/b': 'c' })]));
       const { readable, completed } = await client.send({ volume: 'digest' });
       await buffer(readable);
       expect(await client.digest({ volume: 'digest' })).to.deep.equal(await completed);
