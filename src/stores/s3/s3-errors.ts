@@ -67,6 +67,11 @@ const otherRegion = new Set([
   'PermanentRedirect',
 ]);
 
+/** Whether the server has closed the connection of a request. */
+export function isReset(error: unknown): boolean {
+  return /^(ECONNRESET|EPIPE)$/.test(failureOf(error).errno ?? '');
+}
+
 /** Whether the server refuses the credentials themselves, not a right. */
 export function isRefusedCredential(error: unknown): boolean {
   const { name, status } = failureOf(error);

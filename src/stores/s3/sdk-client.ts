@@ -7,7 +7,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { ClosedError, InvalidSpecError } from '../../errors/caller.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { S3Credentials } from '../../runtime/s3-store-options.ts';
-import { CredentialsFailure, isRefusedCredential, s3ErrorOf } from './s3-errors.ts';
+import { CredentialsFailure, isRefusedCredential, isReset, s3ErrorOf } from './s3-errors.ts';
 import type { S3Settings } from './s3-settings.ts';
 
 export type S3Module = typeof S3Sdk;
@@ -34,8 +34,8 @@ const connectionTimeoutMs = 10_000;
 
 /**
  * Sends requests with the client of the AWS SDK, which is created at first use. The client tries a
- * request four times. When the server refuses its credentials, they are obtained again, and the
- * request is repeated if they differ.
+ * request four times. When the server refuses its credentials or resets its connections, they are
+ * obtained again, and the request is repeated if they differ.
  */
 export class SdkClient {
   readonly settings: S3Settings;
@@ -82,7 +82,7 @@ export class SdkClient {
     const options = signal === undefined ? {} : { abortSignal: signal };
     try {
       return await work({ ...opened, options }).catch(async (error: unknown) => {
-        const renewed = isRefusedCredential(error) ? await this.#renew(opened) : undefined;
+        const renewed = await this.#renewedAfter(error, opened);
         signal?.throwIfAborted();
         if (renewed === undefined) throw error;
         return await work({ ...renewed, options });
@@ -117,6 +117,9 @@ export class SdkClient {
   #create({ S3Client }: S3Module): S3Client {
     const { region, endpoint, forcePathStyle, credentials, checksums, requestTimeoutMs } = this.settings;
     return new S3Client({
+      // The SDK keeps the shared files of the first read for the life of the program. It passes its options to the
+      // chain of credentials, which takes this one: a new client has the keys of files that were replaced.
+      ...{ ignoreCache: true },
       ...(region === undefined ? {} : { region }),
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(credentials === undefined ? {} : { credentials: providerOf(credentials) }),
@@ -136,6 +139,13 @@ export class SdkClient {
         httpsAgent: this.#httpsAgent,
       },
     });
+  }
+
+  /** Returns a client with other credentials if the failure is that of credentials. */
+  async #renewedAfter(error: unknown, opened: OpenedClient): Promise<OpenedClient | undefined> {
+    if (isRefusedCredential(error)) return await this.#renew(opened);
+    // A server that refuses a request may not read its body, and then its answer can be lost.
+    return isReset(error) ? await this.#renew(opened).catch(() => undefined) : undefined;
   }
 
   async #renew(refused: OpenedClient): Promise<OpenedClient | undefined> {

@@ -25,11 +25,17 @@ export class ScriptedS3 {
     };
     class S3Client {
       readonly config: Record<string, unknown>;
+      readonly #credentials: () => Promise<unknown>;
       constructor(config: Record<string, unknown>) {
         configs.push(config);
-        this.config = { credentials: async () => ({ accessKeyId: 'id' }), ...config, region: async () => 'region' };
+        const { credentials: provider = async () => ({ accessKeyId: 'id' }) } = config;
+        let identity: Promise<unknown> | undefined;
+        // A client keeps the credentials of its first request.
+        this.#credentials = async () => await (identity ??= (provider as () => Promise<unknown>)());
+        this.config = { ...config, credentials: this.#credentials, region: async () => 'region' };
       }
       async send(request: SentRequest): Promise<unknown> {
+        await this.#credentials();
         return await send(request);
       }
     }

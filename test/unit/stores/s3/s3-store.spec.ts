@@ -179,16 +179,47 @@ describe('an S3 store', () => {
   });
 
   it('repeats a refused request only with other credentials', async () => {
-    let number = 1;
-    const credentials = async () => ({ accessKeyId: `AKID${number}`, secretAccessKey: 'secret' });
-    const rotated = open({ credentials });
-    s3.answer = () => {
-      number = 2;
+    const refuse = (): never => {
       throw s3Failure('ExpiredToken', 400);
     };
+    let number = 1;
+    const rotated = open({ credentials: async () => ({ accessKeyId: `AKID${number}`, secretAccessKey: 'secret' }) });
+    s3.answer = refuse;
     expect(await rejection(rotated.probe())).to.have.property('code', 'KW_ERR_STORE_DENIED');
+    expect(s3.names).to.have.lengthOf(1);
+    s3.answer = () => {
+      s3.answer = () => ({});
+      number = 2;
+      return refuse();
+    };
+    await rotated.probe();
+    expect(s3.names).to.have.lengthOf(3);
+    s3.answer = refuse;
     expect(await rejection(open().probe())).to.have.property('code', 'KW_ERR_STORE_DENIED');
+    expect(s3.names).to.have.lengthOf(4);
+  });
+
+  it('repeats a request without an answer once if the credentials were replaced meanwhile', async () => {
+    const reset = (): never => {
+      throw Object.assign(new Error('reset'), { name: 'Error', code: 'ECONNRESET', $metadata: {} });
+    };
+    const first = { accessKeyId: 'AKID1', secretAccessKey: 'secret' };
+    let credentials = async () => first;
+    const rotated = open({ credentials: () => credentials() });
+    s3.answer = reset;
+    expect(await rejection(rotated.probe())).to.have.property('code', 'KW_ERR_STORE_UNAVAILABLE');
+    expect(s3.names).to.have.lengthOf(1);
+    credentials = () => Promise.reject(new Error('the provider is away as well'));
+    expect(await rejection(rotated.probe())).to.have.property('code', 'KW_ERR_STORE_UNAVAILABLE');
     expect(s3.names).to.have.lengthOf(2);
+    s3.answer = () => {
+      s3.answer = () => ({});
+      credentials = async () => ({ ...first, accessKeyId: 'AKID2' });
+      return reset();
+    };
+    credentials = async () => first;
+    await rotated.probe();
+    expect(s3.names).to.have.lengthOf(4);
   });
 
   it('rejects with ClosedError after it was closed', async () => {
