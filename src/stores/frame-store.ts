@@ -23,8 +23,9 @@ export interface FramesEnd {
 /** The frames of one archive, in order. Read once. */
 export interface ArchiveFrames {
   /**
-   * Resolves with the next frames: at least one, or none at the end. Rejects with the error that has
-   * ended the frames. Frames that were not passed on yet fill the sender's window.
+   * Resolves with the next frames: at least one, or none at the end. Their bytes are the caller's, who
+   * may free them. Rejects with the error that has ended the frames. Frames that were not passed on
+   * yet fill the sender's window.
    */
   next(): Promise<readonly ArchiveFrame[]>;
   /** Reports that a frame was passed on, so that the sender may send more. */

@@ -89,7 +89,7 @@ export class ArchiveReader {
       this.#table.add(stored.length, rawLength);
       this.#rawBytes += rawLength;
       if (rawPieces === undefined) return { encoding: 'zstd', rawLength, bytes: stored };
-      return { encoding: 'raw', rawLength, bytes: Buffer.concat(rawPieces, rawLength) };
+      return { encoding: 'raw', rawLength, bytes: joined(rawPieces, stored) };
     } catch (error) {
       throw error instanceof InvalidFrame ? this.#damaged(`a frame ${error.message}`, error) : error;
     }
@@ -108,4 +108,15 @@ export class ArchiveReader {
   #damaged(detail: string, cause?: Error): ArchiveDamagedError {
     return new ArchiveDamagedError(this.#facts, detail, { cause });
   }
+}
+
+/** Moves the pieces of a buffer, in their order, to its beginning. Returns them without a copy. */
+function joined(pieces: readonly Uint8Array[], buffer: Buffer): Buffer {
+  let length = 0;
+  for (const { byteOffset, byteLength } of pieces) {
+    const start = byteOffset - buffer.byteOffset;
+    buffer.copyWithin(length, start, start + byteLength);
+    length += byteLength;
+  }
+  return buffer.subarray(0, length);
 }

@@ -55,6 +55,13 @@ export const mutants: readonly Mutant[] = [
     killedBy: transfers,
   },
   {
+    name: 'the memory of a frame waits for the collector',
+    file: 'src/archives/save-frames.ts',
+    find: 'if (raw !== undefined) freeBytes(raw);',
+    replace: '',
+    killedBy: transfers,
+  },
+  {
     name: 'a write does not compare the digest of the store',
     file: 'src/archives/write-verified.ts',
     find: ' && storedDigest === digest) return;',

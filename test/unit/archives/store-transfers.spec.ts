@@ -93,6 +93,19 @@ describe('StoreTransfers', () => {
       expect(stored.equals(storedBytes(frames.passedFrames))).to.equal(true);
     });
 
+    it('frees the memory of the frames once the store has taken them', async () => {
+      const rawBytes = Array.from({ length: 6 }, (_, index) => {
+        const bytes = Buffer.allocUnsafeSlow(1_000);
+        return bytes.fill(index);
+      });
+      const frames = rawBytes.map((bytes): ArchiveFrame => ({ encoding: 'raw', rawLength: 1_000, bytes }));
+      const [expected, digest] = [storedBytes(frames), sha256(Buffer.concat(rawBytes))];
+      const scripted = new ScriptedFrames([frames], { rawBytes: 6_000, digest });
+      await transfers.save(store, key, async () => scripted);
+      expect(store.archives.get(key)!.bytes.equals(expected)).to.equal(true);
+      expect(rawBytes.map(({ byteLength }) => byteLength)).to.deep.equal([0, 0, 0, 0, 0, 0]);
+    });
+
     it('reports a frame as passed only after the store has taken its bytes', async () => {
       const frames = ScriptedFrames.of(raw);
       const passed: number[] = [];
@@ -396,14 +409,15 @@ describe('StoreTransfers', () => {
     });
 
     it('requires a closing block, unless the encoding has proven the end: then it adds one', async () => {
-      const archive = (await tarOf({ file: 'content' })).subarray(0, 1024);
+      const whole = await tarOf({ file: 'content' });
+      const archive = whole.subarray(0, 1024);
       expect(await rejection(transfers.write(store, key, Readable.from([archive])))).to.be.instanceOf(
         TruncatedArchiveError,
       );
       expect(store.archives.size).to.equal(0);
       const given = await transfers.write(store, key, Readable.from([archive]), { isProven: () => true });
       const opened = await transfers.open(store, referenceTo(given), '');
-      expect((await buffer(opened.archive)).equals(await tarOf({ file: 'content' }))).to.equal(true);
+      expect((await buffer(opened.archive)).equals(whole)).to.equal(true);
     });
 
     it("rejects with the source's own error, and with the signal's reason while the source is silent", async () => {
