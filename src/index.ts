@@ -401,5 +401,6 @@ export type {
   SentArchive,
   StoreLocation,
 } from './stores/artifact-store.ts';
+export { type PartBuffer, PartBuffers } from './stores/s3/part-buffers.ts';
 export type { SaveOutputs, StoresOptions } from './stores/stores-options.ts';
 export type { KubernetesWorkerOptions } from './worker-options.ts';

@@ -65,12 +65,15 @@ export interface WorkerStores {
 }
 
 /** Opens the stores of the options. */
-function openStores({ pvc, s3, custom = [] }: StoresOptions, components: WorkerStoresComponents): ArchiveStore[] {
-  const { installationId, newId, clock, logger } = components;
-  const probeKey = (): string => archiveKey(installationId, newId(), 1);
+function openStores(
+  { pvc, s3, partBuffers: buffers = new PartBuffers(), custom = [] }: StoresOptions,
+  components: WorkerStoresComponents,
+): ArchiveStore[] {
+  const { installationId, clock, logger } = components;
+  const probeKey = (): string => archiveKey(installationId, randomUUID(), 1);
   return [
     ...(pvc === undefined ? [] : [openPvcStore(pvc, { ...components, probeKey })]),
-    ...(s3 === undefined ? [] : [openS3Store(s3, { clock, logger, buffers: new PartBuffers() })]),
+    ...(s3 === undefined ? [] : [openS3Store(s3, { clock, logger, buffers })]),
     ...custom,
   ];
 }

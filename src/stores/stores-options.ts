@@ -1,6 +1,7 @@
 import type { PvcStoreOptions } from '../runtime/pvc-store-options.ts';
 import type { S3StoreOptions } from '../runtime/s3-store-options.ts';
 import type { ArchiveStore } from './archive-store.ts';
+import type { PartBuffers } from './s3/part-buffers.ts';
 
 /**
  * When the outputs of a process are saved: at the end of each process, of each that exits with 0, or
@@ -20,6 +21,12 @@ export interface StoresOptions {
   readonly pvc?: PvcStoreOptions | undefined;
   /** A store in a bucket of S3. @defaultValue none */
   readonly s3?: S3StoreOptions | undefined;
+  /**
+   * The buffers of uploads to S3. Workers with the same ones share their memory.
+   *
+   * @defaultValue 8 buffers of this worker, 64 MiB with the default size of parts
+   */
+  readonly partBuffers?: PartBuffers | undefined;
   /** A store of the host's own. Several have different names. @defaultValue none */
   readonly custom?: readonly ArchiveStore[] | undefined;
   /**

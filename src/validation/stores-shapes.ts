@@ -18,6 +18,7 @@ const archiveStore = v.custom(
 export const storesOptions: v.GenericSchema = v.strictObject({
   pvc: v.optional(pvcStoreOptions),
   s3: v.optional(s3StoreOptions),
+  partBuffers: v.optional(withMethods('an instance of PartBuffers', ['acquire'])),
   custom: v.optional(v.array(archiveStore)),
   artifacts: optionalText,
   outputs: optionalText,

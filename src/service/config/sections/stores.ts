@@ -165,7 +165,7 @@ const s3: Shape<S3Section> = {
 };
 
 /** The stores in which content outlives its pod. */
-export interface StoresSection extends Omit<StoresOptions, 'pvc' | 's3' | 'custom'> {
+export interface StoresSection extends Omit<StoresOptions, 'pvc' | 's3' | 'partBuffers' | 'custom'> {
   readonly pvc?: PvcSection | undefined;
   readonly s3?: S3Section | undefined;
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import { InvalidSpecError } from '../../../../src/errors/caller.ts';
 import { uploadArchive } from '../../../../src/stores/s3/multipart-pump.ts';
 import { PartBuffers } from '../../../../src/stores/s3/part-buffers.ts';
 import type { UploadCalls, UploadedPart } from '../../../../src/stores/s3/s3-calls.ts';
@@ -136,6 +137,11 @@ describe('the upload of an archive to S3', () => {
         expect(buffers.held).to.equal(0);
       }),
     );
+  });
+
+  it('needs a positive number of buffers', () => {
+    for (const count of [0, -1, 1.5, Number.NaN])
+      expect(() => new PartBuffers(count)).to.throw(InvalidSpecError, 'stores.partBuffers');
   });
 
   it('sends less than one part as a plain object', async () => {
