@@ -288,6 +288,17 @@ export function describeArchiveStore(title: string, suite: ArchiveStoreSuite): v
         }
       });
 
+      it('stores the bytes of exactly one of two writers of one key at the same time', async () => {
+        for (const length of [10, 2 * partBytes]) {
+          const key = newKey();
+          const contents = [seededBytes(length, 1), seededBytes(length, 2)];
+          const written = await Promise.allSettled(contents.map((bytes) => write(key, bytes)));
+          const winners = contents.filter((_, index) => written[index]!.status === 'fulfilled');
+          expect(winners).to.have.lengthOf(1);
+          expect((await read(key)).equals(winners[0]!)).to.equal(true);
+        }
+      });
+
       it('does not disturb writes and reads of other keys at the same time', async () => {
         const written = Array.from({ length: 8 }, (_, index) => ({
           key: newKey(),

@@ -18,6 +18,8 @@ import { Tripwire } from '../../support/tripwire.ts';
 
 const MiB = 1_048_576;
 const partBytes = 5 * MiB;
+/** How many transfers are cut at random bytes, in each direction. */
+const cuts = 200;
 
 describe('an S3 store and faults', function () {
   this.timeout(300_000);
@@ -67,7 +69,7 @@ describe('an S3 store and faults', function () {
   it('returns the exact bytes of reads that are cut at random bytes', async () => {
     const [key, bytes, random] = [newKey(), seededBytes(2 * MiB), seededRandom(1)];
     await store.write(key, inChunks(bytes));
-    for (let round = 0; round < 40; round += 1) {
+    for (let round = 0; round < cuts; round += 1) {
       await store.close();
       store = open();
       const cut = () => ({
@@ -80,11 +82,13 @@ describe('an S3 store and faults', function () {
 
   it('stores the exact bytes of writes that are cut at random bytes', async () => {
     const random = seededRandom(2);
-    for (let round = 0; round < 20; round += 1) {
-      const [key, bytes] = [newKey(), seededBytes(Math.floor(random() * 3 * partBytes), round)];
+    for (let round = 0; round < cuts; round += 1) {
+      // Parts are large: most rounds have a part of one, and some have three.
+      const [key, bytes] = [newKey(), seededBytes(Math.floor(random() ** 3 * 3 * partBytes), round)];
       await store.close();
       store = open();
-      const cut = () => ({ up: { after: [[Math.floor(random() * 4 * MiB), wireReset]] as const } });
+      const limit = Math.min(bytes.length + 1_000, 4 * MiB);
+      const cut = () => ({ up: { after: [[Math.floor(random() * limit), wireReset]] as const } });
       proxy.plan(cut(), cut());
       expect((await store.write(key, inChunks(bytes))).storedDigest).to.equal(sha256(bytes));
       expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
@@ -121,6 +125,31 @@ describe('an S3 store and faults', function () {
     while (!proxy.wires.some(({ isStalled }) => isStalled)) await delay(5);
     stream.destroy();
     await once(stream, 'close');
+  });
+
+  it('leaves no connection of reads that end early, and lets others use them', async () => {
+    const key = newKey();
+    await store.write(key, inChunks(seededBytes(4 * MiB)));
+    const early = async (): Promise<void> => {
+      for await (const _chunk of (await store.read(key)) as AsyncIterable<Uint8Array>) break;
+    };
+    // More than the client has connections.
+    for (let round = 0; round < 30; round += 1) await Promise.all(Array.from({ length: 10 }, early));
+    while (proxy.wires.filter(({ isOpen }) => isOpen).length > 1) await delay(5);
+    await store.probe();
+  });
+
+  it('rejects with ArchiveMissingError if an object is deleted between two parts of a read', async () => {
+    const key = newKey();
+    await store.write(key, inChunks(seededBytes(8 * MiB)));
+    await store.close();
+    store = open();
+    proxy.plan({ down: { after: [[MiB, wireReset]] } });
+    const stream = await store.read(key);
+    const other = open();
+    await other.delete(key);
+    await other.close();
+    expect(await rejection(contentOf(stream))).to.include({ code: 'KW_ERR_ARCHIVE_MISSING', key });
   });
 
   it('rejects with StoreUnavailableError if no request is answered', async () => {
