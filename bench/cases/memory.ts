@@ -9,6 +9,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { AsyncStack } from '../harness/async-stack.ts';
 import type { BenchCase, BenchContext, Benchmark } from '../harness/benchmark.ts';
 import { HostChild } from '../host/host-child.ts';
+import { fillingOf } from '../host/sample-stream.ts';
 import { startEmbedded } from '../memory/embedded-child.ts';
 import { memoryOf, resetPeak } from '../memory/peak-memory.ts';
 import { openSlowly } from '../memory/through-proxy.ts';
@@ -77,7 +78,8 @@ async function peakAboveIdle(
   const kubeconfig = direction === 'up' ? slow : setting.kubeconfig;
   await host.execute({ kind: 'open', kubeconfig, image: context.setting('image'), pods: 1 });
   opened.use(host, (child) => child.execute({ kind: 'close' }));
-  if (direction === 'down') await host.execute({ kind: 'script', pod: 0, script: filling(mebibytes) });
+  if (direction === 'down')
+    await host.execute({ kind: 'script', pod: 0, script: fillingOf('data/random.bin', mebibytes) });
   await resetPeak(host.pid);
   const idle = await memoryOf(host.pid);
   const place = { pod: 0, path: '.' };
@@ -92,12 +94,4 @@ async function peakAboveIdle(
     `  ${bytes} bytes in ${(ms / 1000).toFixed(0)} s: idle ${idle.resident.toFixed(0)} MiB resident, of it ${idle.anonymous.toFixed(0)} anonymous; peak ${peak.peakResident.toFixed(0)} MiB; after it ${peak.resident.toFixed(0)} MiB, ${peak.anonymous.toFixed(0)} anonymous`,
   );
   return peak.peakResident - idle.resident;
-}
-
-/**
- * Returns a script that creates a file of random bytes in the pod. Repeats one block, because
- * random bytes are slow to generate.
- */
-function filling(mebibytes: number): string {
-  return `head -c 1048576 /dev/urandom >/tmp/block && : >data/random.bin && for i in $(seq ${mebibytes}); do cat /tmp/block; done >>data/random.bin`;
 }

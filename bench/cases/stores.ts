@@ -1,6 +1,8 @@
 // Measures the hand-over of content from a step to the next one through each store, against the
-// hand-over from pod to pod, and against what pipelines do with a shared claim: `tar` in both steps.
-// Needs KUBECONFIG, kubectl on PATH, and a storage class with a volume that two nodes can mount.
+// hand-over from pod to pod, and against what pipelines and hosts do without this library: `tar` to a
+// shared claim in both steps, and the SDK's `lib-storage` in the host. Then measures the memory of a
+// host whose content passes through S3, on the embedded cluster.
+// Needs KUBECONFIG, kubectl on PATH, Go, and a storage class with a volume that two nodes can mount.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -12,6 +14,9 @@ import { AsyncStack } from '../harness/async-stack.ts';
 import type { BenchCase, Benchmark } from '../harness/benchmark.ts';
 import { requireRealCluster } from '../harness/real-cluster.ts';
 import { handOver, randomLoad, treeLoad, type Way } from '../stores/hand-over.ts';
+import { libStorage } from '../stores/lib-storage.ts';
+import { startS3Server } from '../stores/s3-server.ts';
+import { peakAboveIdle } from '../stores/store-memory.ts';
 
 const toOutput = 'cp -r "$1"/. /work/out/';
 const storeClaim = 'bench-store';
@@ -21,6 +26,7 @@ export const benchmark: Benchmark = {
   settings: {
     mebibytes: { value: '256', meaning: 'of random bytes' },
     files: { value: '2000', meaning: 'files of the tree' },
+    'memory-mebibytes': { value: '4096', meaning: 'that pass through a host whose memory is measured' },
     'store-class': { value: 'dynamic', meaning: 'the storage class of the store: with fsGroup' },
     'shared-class': { value: 'local', meaning: 'the storage class of the claim that steps share: ReadWriteMany' },
   },
@@ -55,6 +61,15 @@ export const benchmark: Benchmark = {
       worker: await openWorker('pvc', { stores: { pvc: { claim: storeClaim } } }),
       put: toOutput,
     };
+    const server = opened.use(await startS3Server(), (started) => started[Symbol.asyncDispose]());
+    const { endpoint, bucket, credentials } = server;
+    const s3: Way = {
+      name: 's3',
+      worker: await openWorker('s3', { stores: { s3: { endpoint, bucket, credentials } } }),
+      put: toOutput,
+    };
+    const carrier = opened.use(libStorage(server), (open) => open[Symbol.asyncDispose]());
+    const byHand: Way = { name: 'lib-storage in the host', worker: pods, put: toOutput, carrier };
     const tar: Way = {
       name: 'tar to a shared claim',
       worker: pods,
@@ -63,18 +78,36 @@ export const benchmark: Benchmark = {
       get: 'tar -xf /shared/content.tar -C "$1"',
     };
     const loads = [randomLoad(Number(setting('mebibytes'))), treeLoad(Number(setting('files')))];
+    const pairs: readonly (readonly [ours: Way, peer: Way])[] = [
+      [pvc, pod],
+      [pvc, tar],
+      [s3, pod],
+      [s3, tar],
+      [s3, byHand],
+    ];
     const cases = loads.flatMap((load) =>
-      [pod, tar].map(
-        (peer): BenchCase => ({
-          name: `${load.name}, pvc, beside ${peer.name}`,
+      pairs.map(
+        ([ours, peer]): BenchCase => ({
+          name: `${load.name}, ${ours.name}, beside ${peer.name}`,
           unit: 'ms',
           better: 'lower',
           pairs: 3,
-          ours: () => handOver(pvc, load),
+          ours: () => handOver(ours, load),
           peer: () => handOver(peer, load),
         }),
       ),
     );
+    const mebibytes = Number(setting('memory-mebibytes'));
+    for (const direction of ['save', 'load'] as const)
+      cases.push({
+        name: `memory above idle, ${direction} ${mebibytes} MiB, s3`,
+        unit: 'MiB',
+        better: 'lower',
+        goal: 96,
+        pairs: 1,
+        warmUps: 0,
+        ours: (context) => peakAboveIdle(direction, mebibytes, server, context),
+      });
     const kept = opened.keep();
     return { cases, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
   },

@@ -1,3 +1,5 @@
+import type { StoresOptions } from 'kubernetes-worker';
+
 /** A request to a host in a separate process. A host executes one request at a time. */
 export type HostRequest =
   | OpenRequest
@@ -6,6 +8,9 @@ export type HostRequest =
   | DownRequest
   | AcrossRequest
   | StepsRequest
+  | SaveRequest
+  | LoadRequest
+  | SettleRequest
   | CloseRequest;
 
 /** Opens a worker with this number of pods. The output is their names, one on each line. */
@@ -14,6 +19,8 @@ interface OpenRequest {
   readonly kubeconfig: string;
   readonly image: string;
   readonly pods: number;
+  /** @defaultValue content stays in pods */
+  readonly stores?: StoresOptions | undefined;
 }
 
 /** Runs a shell script in a pod, in `benchDir`. The output is what the script prints. */
@@ -64,6 +71,23 @@ export interface StepsReport {
   readonly execs: number;
   readonly watches: number;
   readonly residentMiB: number;
+}
+
+/** Runs a step with an output of random bytes. Resolves when the output is saved. */
+interface SaveRequest {
+  readonly kind: 'save';
+  readonly mebibytes: number;
+}
+
+/** Runs the next step, which has the last saved output as its input. Then deletes both. */
+interface LoadRequest {
+  readonly kind: 'load';
+  readonly mebibytes: number;
+}
+
+/** Frees the memory that is not in use. */
+interface SettleRequest {
+  readonly kind: 'settle';
 }
 
 /** Releases the pods and closes the worker. */

@@ -24,7 +24,7 @@ import {
 } from './host-messages.ts';
 import { RemoteDatabase, type ResultMessage } from './remote-database.ts';
 import { RequestRecorder } from './request-recorder.ts';
-import { archiveOf, SlowConsumer } from './sample-stream.ts';
+import { archiveOf, fillingOf, SlowConsumer } from './sample-stream.ts';
 
 interface HostPod {
   readonly owner: ContainerOwner;
@@ -38,18 +38,20 @@ class Host {
   readonly #worker: KubernetesWorker;
   readonly #image: string;
   readonly #pods: HostPod[] = [];
+  #saved: HostPod | undefined;
 
   private constructor(worker: KubernetesWorker, image: string) {
     this.#worker = worker;
     this.#image = image;
   }
 
-  static async open({ kubeconfig, image, pods }: RequestOf<'open'>, database: RemoteDatabase): Promise<Host> {
+  static async open({ kubeconfig, image, pods, stores }: RequestOf<'open'>, database: RemoteDatabase): Promise<Host> {
     const worker = await KubernetesWorker.open({
       name: `bench-${randomUUID()}`,
       kubeConfig: kubeconfig,
       database,
       volumeImage: image,
+      ...(stores === undefined ? {} : { stores }),
       // Two hundred pods at once can take a small cluster longer than the default.
       startTimeoutMs: 900_000,
       schedulingTimeoutMs: 900_000,
@@ -69,17 +71,7 @@ class Host {
   }
 
   async script({ pod, script }: RequestOf<'script'>): Promise<string> {
-    const chunks: Buffer[] = [];
-    const stdout = new Writable({
-      write(chunk: Buffer, _encoding, done): void {
-        chunks.push(chunk);
-        done();
-      },
-    });
-    const process = await this.#at(pod).container.run({ path: 'sh', args: ['-c', script], dir: benchDir }, { stdout });
-    const { exitStatus } = await process.wait();
-    if (exitStatus !== 0) throw new Error(`${script} in the pod ended with status ${exitStatus}`);
-    return Buffer.concat(chunks).toString();
+    return await run(this.#at(pod).container, script);
   }
 
   /** Streams an archive into a pod. Like all transfers, resolves with the number of bytes. */
@@ -114,6 +106,33 @@ class Host {
       await Promise.all(owners.map((owner) => this.#worker.ownerFinished(owner)));
       await this.#reapWithRetries();
     }
+  }
+
+  /** Resolves with the number of bytes of the output. */
+  async save({ mebibytes }: RequestOf<'save'>): Promise<number> {
+    const owner = { kind: 'bench', key: randomUUID() };
+    const spec = { image: this.#image, dir: benchDir, outputs: { out: 'out' } };
+    const { container, mounts } = await this.#worker.findOrCreateContainer(owner, spec);
+    const volume = mounts.find(({ kind }) => kind === 'output')?.volume;
+    if (volume === undefined) throw new Error('the step has no output');
+    this.#saved = { owner, container, volume };
+    await run(container, fillingOf('out/random.bin', mebibytes));
+    const { unsavedAt } = await volume.status();
+    if (unsavedAt !== undefined) throw new Error('the output is not saved');
+    return mebibytes * 1024 * 1024;
+  }
+
+  /** Resolves with the number of bytes of the input. */
+  async load({ mebibytes }: RequestOf<'load'>): Promise<number> {
+    if (this.#saved === undefined) throw new Error('nothing is saved');
+    const owner = { kind: 'bench', key: randomUUID() };
+    const spec = { image: this.#image, dir: benchDir, inputs: [{ artifact: this.#saved.volume, path: 'in' }] };
+    const { container } = await this.#worker.findOrCreateContainer(owner, spec);
+    const bytes = Number(await run(container, 'wc -c <in/random.bin'));
+    if (bytes !== mebibytes * 1024 * 1024) throw new Error(`the input has ${bytes} bytes`);
+    for (const each of [owner, this.#saved.owner]) await this.#worker.ownerFinished(each);
+    await this.#reapWithRetries();
+    return bytes;
   }
 
   async #report(owners: readonly ContainerOwner[]): Promise<StepsReport> {
@@ -193,6 +212,27 @@ class Host {
   }
 }
 
+/** Runs a shell script. Resolves with what it prints. */
+async function run(container: Container, script: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  const stdout = new Writable({
+    write(chunk: Buffer, _encoding, done): void {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  const command = await container.run({ path: 'sh', args: ['-c', script], dir: benchDir }, { stdout });
+  const { exitStatus } = await command.wait();
+  if (exitStatus !== 0) throw new Error(`${script} in the pod ended with status ${exitStatus}`);
+  return Buffer.concat(chunks).toString();
+}
+
+/** Frees the memory of what is done, before the parent measures. */
+async function settle(): Promise<void> {
+  await sleep(500);
+  globalThis.gc?.();
+}
+
 const send = (message: object): void => {
   process.send?.(message);
 };
@@ -202,9 +242,7 @@ let host: Host | undefined;
 async function perform(request: HostRequest): Promise<Partial<HostResult>> {
   if (request.kind === 'open') {
     host = await Host.open(request, database);
-    // Frees the memory of the start before the parent measures.
-    await sleep(500);
-    globalThis.gc?.();
+    await settle();
     return { output: host.podNames.join('\n') };
   }
   if (host === undefined) throw new Error('not open');
@@ -219,6 +257,13 @@ async function perform(request: HostRequest): Promise<Partial<HostResult>> {
       return { bytes: await host.across(request) };
     case 'steps':
       return { output: JSON.stringify(await host.steps(request)) };
+    case 'save':
+      return { bytes: await host.save(request) };
+    case 'load':
+      return { bytes: await host.load(request) };
+    case 'settle':
+      await settle();
+      return {};
     case 'close':
       await host.close();
       return {};

@@ -20,6 +20,14 @@ export async function* archiveOf(mebibytes: number): AsyncGenerator<Uint8Array> 
   yield Buffer.alloc(2 * block);
 }
 
+/**
+ * Returns a shell script that creates a file of random bytes. Repeats one block, because random bytes
+ * are slow to generate.
+ */
+export function fillingOf(file: string, mebibytes: number): string {
+  return `head -c 1048576 /dev/urandom >/tmp/block && for i in $(seq ${mebibytes}); do cat /tmp/block; done >${file}`;
+}
+
 /** Returns a ustar header with its size in base 256, which can hold any size. */
 function headerOf(name: string, size: number): Buffer {
   const header = Buffer.alloc(block);

@@ -1,13 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 
-import type { Container, ContainerSpec, ContainerWithMounts, KubernetesWorker } from '../../src/index.ts';
+import type { Container, ContainerSpec, ContainerWithMounts, KubernetesWorker, Volume } from '../../src/index.ts';
 
 /** Content that a step hands over to the next one. */
 export interface Load {
   readonly name: string;
   /** Fills the folder `$1`. */
   readonly script: string;
+}
+
+/** Carries content between volumes, in the host. */
+export interface Carrier {
+  /** Takes the output of the first step, which has ended. */
+  put(output: Volume): Promise<void>;
+  /** Gives the content to a volume of the second step. */
+  get(input: Volume): Promise<void>;
 }
 
 /** How the content gets from one step to the next. */
@@ -20,6 +28,8 @@ export interface Way {
   readonly put: string;
   /** The script of the second step. @defaultValue the content is its input */
   readonly get?: string | undefined;
+  /** What moves the content, beside the scripts. @defaultValue nothing */
+  readonly carrier?: Carrier | undefined;
 }
 
 const image = 'registry.local/busybox:1';
@@ -56,11 +66,12 @@ export async function handOver(way: Way, load: Load): Promise<number> {
     const expected = await script(producer.container, produce, () => {
       startedAt = performance.now();
     });
-    const output = producer.mounts.find(({ kind }) => kind === 'output')?.volume;
-    const inputs = way.get === undefined && output !== undefined ? [{ artifact: output, path: '/in' }] : [];
-    const consumer = await create(way, { inputs });
+    const output = outputOf(producer);
+    await way.carrier?.put(output);
+    const consumer = await create(way, placeFor(way, output));
     owners.push(consumer.owner);
-    if (way.get !== undefined) await script(consumer.container, `mkdir /in && set -- /in && ${way.get}`);
+    if (way.carrier !== undefined) await way.carrier.get(outputOf(consumer));
+    else if (way.get !== undefined) await script(consumer.container, `mkdir /in && set -- /in && ${way.get}`);
     const elapsed = performance.now() - startedAt;
     const actual = await script(consumer.container, digestOf('/in'));
     if (actual !== expected) throw new Error(`${way.name}: the content of ${load.name} differs`);
@@ -69,6 +80,18 @@ export async function handOver(way: Way, load: Load): Promise<number> {
     await Promise.all(owners.map((owner) => way.worker.ownerFinished(owner)));
     await way.worker.reap();
   }
+}
+
+function outputOf({ mounts }: ContainerWithMounts): Volume {
+  const output = mounts.find(({ kind }) => kind === 'output');
+  if (output === undefined) throw new Error('the step has no output');
+  return output.volume;
+}
+
+/** Returns what gives the second step the folder `/in`, unless a script makes it. */
+function placeFor({ get, carrier }: Way, output: Volume): Partial<ContainerSpec> {
+  if (carrier !== undefined) return { outputs: { in: '/in' } };
+  return get === undefined ? { inputs: [{ artifact: output, path: '/in' }] } : {};
 }
 
 async function create(
