@@ -52,7 +52,7 @@ export function describeControllersLease(world: RepositoryUnderTest): void {
       return row?.['at'];
     };
 
-    it('is that of the leader, whom the worker has until the lease ends', async () => {
+    it('is shown with the worker while it lives', async () => {
       const leader = async (): Promise<string | undefined> => (await world.second.workerStates.find('worker'))?.leader;
       expect(await leader()).to.equal(undefined);
       const first = candidate('first', 'machine/1');
