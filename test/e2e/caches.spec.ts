@@ -22,12 +22,19 @@ describe('task caches on a real cluster', () => {
     await database?.close();
   });
 
-  it('reach a build on another node, and of two finishers on different nodes the result of one counts', async () => {
-    const { kubeconfigPath, namespace, kubeConfig } = real!;
+  it('reach a build on another node, and one of two finishers on different nodes stands', async () => {
+    const { kubeconfigPath, account, namespace, kubeConfig } = real!;
     const nodes = (await kubeConfig.makeApiClient(CoreV1Api).listNode()).items
       .filter(({ spec }) => spec?.unschedulable !== true)
       .map(({ metadata }) => metadata?.labels?.['kubernetes.io/hostname'] ?? '');
-    const setup = workerSetup({ kubeconfigPath, namespace, database: database!, image: shellImage, missingImage });
+    const setup = workerSetup({
+      kubeconfigPath,
+      account,
+      namespace,
+      database: database!,
+      image: shellImage,
+      missingImage,
+    });
     const openOn = async (host: string) =>
       await setup.openWith({ pods: { nodeSelector: { 'kubernetes.io/hostname': host } } });
     await using near = await openOn(nodes[0]!);

@@ -27,9 +27,10 @@ describe('images and namespaces of a real cluster', () => {
 
   context('a full Linux image', () => {
     it("runs as any user of the image, by name or number, with that user's groups and home", async () => {
-      const { kubeconfigPath, namespace } = real!;
+      const { kubeconfigPath, account, namespace } = real!;
       await using worker = await workerSetup({
         kubeconfigPath,
+        account,
         namespace,
         database,
         image: fullImage,
@@ -66,9 +67,10 @@ describe('images and namespaces of a real cluster', () => {
 
   context('an image with an editor', () => {
     it('edits a file, key by key, on a screen that is resized', async () => {
-      const { kubeconfigPath, namespace } = real!;
+      const { kubeconfigPath, account, namespace } = real!;
       await using worker = await workerSetup({
         kubeconfigPath,
+        account,
         namespace,
         database,
         image: shellImage,

@@ -22,8 +22,8 @@ describe('memory that runs out on a real cluster', () => {
   before(async function () {
     real = await realCluster(this, 'memory');
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+    const { kubeconfigPath, account, namespace } = real;
+    setup = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage });
     worker = await setup.open();
   });
 
@@ -70,6 +70,22 @@ describe('memory that runs out on a real cluster', () => {
       await other.close();
       await worker.ownerFinished(owner);
     });
+
+  it('is reported if the kernel killed the agent, and the container with it; volumes remain, and the next process runs', async () => {
+    // The kernel spares the processes of a pod whose requests are its limits, but not one that has raised
+    // its own score.
+    const { container, owner } = await limited({ limits: { memoryBytes: limitBytes, cpuMilli: 200 } });
+    await sh(container, 'echo kept > out/kept');
+    const script = `echo 1000 > /proc/1/oom_score_adj; for i in 1 2 3; do ${hog} & done; exec ${hog}`;
+    const process = await container.run({ path: 'sh', args: ['-c', script] }, {});
+    expect(await error(process)).to.include({ code: 'KW_ERR_OUT_OF_MEMORY', containerName: 'main', limitBytes });
+    expect((await sh(container, 'cat out/kept')).stdout).to.equal('kept\n');
+    const describeMain = async () => (await container.describe()).containers.find(({ name }) => name === 'main');
+    // The kubelet reports the restart after a moment.
+    while ((await describeMain())?.restarts === 0) await new Promise((resolve) => setTimeout(resolve, 200));
+    expect((await describeMain())?.lastTermination).to.include({ exitCode: 137, reason: 'OOMKilled' });
+    await worker.ownerFinished(owner);
+  });
 
   it('is a fact beside another status that the command chose', async () => {
     const { container, owner } = await limited();

@@ -25,6 +25,7 @@ describe('the pod of a specification on a real cluster', () => {
     database = await newPGlite();
     const setup = workerSetup({
       kubeconfigPath: real.kubeconfigPath,
+      account: real.account,
       namespace,
       database,
       image: shellImage,

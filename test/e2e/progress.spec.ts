@@ -47,6 +47,8 @@ describe('the progress of a step on a real cluster', () => {
   const setupIn = (namespace: string, options: Partial<KubernetesWorkerOptions> = {}) =>
     workerSetup({
       kubeconfigPath: real!.kubeconfigPath,
+      // Its permissions are those of one namespace.
+      account: namespace === real!.namespace ? real!.account : undefined,
       namespace,
       database: database!,
       image: shellImage,

@@ -22,8 +22,15 @@ describe('the reaper on a real cluster', () => {
   });
 
   it('deletes the pods of a worker that no longer exists, and rows whose pods are gone', async () => {
-    const { namespace, kubeconfigPath, cluster } = real!;
-    const setup = workerSetup({ kubeconfigPath, namespace, database: database!, image: shellImage, missingImage });
+    const { namespace, kubeconfigPath, account, cluster } = real!;
+    const setup = workerSetup({
+      kubeconfigPath,
+      account,
+      namespace,
+      database: database!,
+      image: shellImage,
+      missingImage,
+    });
     await using worker = await setup.openWith({});
     await using doomed = await setup.openWith({ name: 'doomed' });
     const { container } = await makeContainer(doomed, shellImage);

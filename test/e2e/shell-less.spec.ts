@@ -20,8 +20,15 @@ describe('an image without a shell on a real cluster', () => {
   before(async function () {
     real = await realCluster(this, 'shell-less');
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    worker = await workerSetup({ kubeconfigPath, namespace, database, image: shellLessImage, missingImage }).open();
+    const { kubeconfigPath, account, namespace } = real;
+    worker = await workerSetup({
+      kubeconfigPath,
+      account,
+      namespace,
+      database,
+      image: shellLessImage,
+      missingImage,
+    }).open();
   });
 
   after(async () => {

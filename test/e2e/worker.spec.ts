@@ -15,8 +15,8 @@ for (const image of [shellImage, nonRootImage]) {
     before(async function () {
       real = await realCluster(this, 'worker');
       pool = new pg.Pool({ connectionString: await sharedPostgresUrl() });
-      const { kubeconfigPath, namespace } = real;
-      setup = workerSetup({ kubeconfigPath, namespace, database: pool, image, missingImage });
+      const { kubeconfigPath, account, namespace } = real;
+      setup = workerSetup({ kubeconfigPath, account, namespace, database: pool, image, missingImage });
     });
 
     after(async () => {

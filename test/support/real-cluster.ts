@@ -6,6 +6,8 @@ import type { Context } from 'mocha';
 
 import { ClientNodeCluster } from '../../src/kubernetes/api/client-node-cluster.ts';
 import type { Pod } from '../../src/kubernetes/cluster.ts';
+import { requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
+import { rulesOf, serviceAccount } from './service-account.ts';
 
 /** A new namespace on the cluster of `KUBECONFIG`. */
 export interface RealCluster {
@@ -13,6 +15,8 @@ export interface RealCluster {
   readonly namespace: string;
   readonly kubeConfig: KubeConfig;
   readonly kubeconfigPath: string;
+  /** A service account with the permissions of `docs/rbac.md`, and no others: the workers use it. */
+  readonly account: KubeConfig;
   /** Deletes the namespace with its contents, without waiting for the deletion. */
   remove(): Promise<void>;
 }
@@ -41,7 +45,10 @@ export async function realCluster(context: Context, purpose: string): Promise<Re
   await api.createNamespace({ body: { metadata: { name: namespace } } });
   const cluster = await ClientNodeCluster.fromConfig({ namespace });
   await namespaceReady(api, namespace);
+  const rules = rulesOf(requiredPermissions);
+  const account = await serviceAccount(kubeConfig, { name: 'library', namespace, rules });
   return {
+    account,
     cluster,
     namespace,
     kubeConfig,

@@ -31,7 +31,7 @@ export async function serviceAccount(
       subjects: [{ kind: 'ServiceAccount', name, namespace }],
     },
   });
-  const body = { spec: { audiences: [], expirationSeconds: 600 } };
+  const body = { spec: { audiences: [], expirationSeconds: 3_600 } };
   const { status } = await api.createNamespacedServiceAccountToken({ namespace, name, body });
   const config = new KubeConfig();
   config.loadFromClusterAndUser(admin.getCurrentCluster()!, { name, token: status?.token ?? '' });

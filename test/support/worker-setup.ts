@@ -8,6 +8,8 @@ import type { WorkerSetup } from '../contract/worker/setup.ts';
 /** The cluster and database of a suite of the worker. */
 export interface ClusterUnderTest {
   readonly kubeconfigPath: string;
+  /** The credentials of the workers. @defaultValue those of the kubeconfig */
+  readonly account?: KubeConfig | undefined;
   readonly namespace: string;
   readonly database: Database;
   readonly image: string;
@@ -22,7 +24,7 @@ export const reportedInTime = { schedulingTimeoutMs: 90_000, startTimeoutMs: 90_
 export function workerSetup(
   under: ClusterUnderTest,
 ): WorkerSetup & { openWith(options: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> } {
-  const { kubeconfigPath, namespace, database, image, missingImage, options } = under;
+  const { kubeconfigPath, account = kubeconfigPath, namespace, database, image, missingImage, options } = under;
   const name = `test-${randomUUID()}`;
   const config = new KubeConfig();
   config.loadFromFile(kubeconfigPath);
@@ -31,7 +33,7 @@ export function workerSetup(
   const openWith = (more: Partial<KubernetesWorkerOptions>): Promise<KubernetesWorker> =>
     KubernetesWorker.open({
       name,
-      kubeConfig: kubeconfigPath,
+      kubeConfig: account,
       namespace,
       database,
       volumeImage: image,

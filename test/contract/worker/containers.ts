@@ -413,10 +413,11 @@ export function describeContainers(setup: () => WorkerSetup): void {
 
     it('can be created if check() reports no failure', async () => {
       const { ok, findings } = await worker.check({ startPod: true });
-      expect(findings.filter(({ outcome }) => outcome !== 'ok')).to.deep.equal([]);
+      // The worker may lack optional permissions.
+      const problems = findings.filter(({ outcome, check }) => outcome !== 'ok' && check !== 'permissions');
+      expect(problems).to.deep.equal([]);
       expect(ok).to.equal(true);
-      const { check } = findings.at(-1)!;
-      expect(check).to.equal('pod-start');
+      expect(findings.at(-1)?.check).to.equal('pod-start');
     });
 
     context('when its owner has finished', () => {

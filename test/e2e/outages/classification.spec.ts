@@ -22,6 +22,8 @@ describe("KubernetesWorker's classification of refusals and failures of a real c
   const setupIn = (namespace: string, options: Partial<KubernetesWorkerOptions> = {}) =>
     workerSetup({
       kubeconfigPath: real!.kubeconfigPath,
+      // Its permissions are those of one namespace.
+      account: namespace === real!.namespace ? real!.account : undefined,
       namespace,
       database: database!,
       image: shellImage,

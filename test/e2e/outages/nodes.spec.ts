@@ -24,8 +24,8 @@ describe('the nodes and the API server of a real cluster', () => {
     real = await realCluster(this, 'nodes');
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    ({ openWith } = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage }));
+    const { kubeconfigPath, account, namespace } = real;
+    ({ openWith } = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage }));
     worker = await openWith({});
   });
 
@@ -105,6 +105,35 @@ describe('the nodes and the API server of a real cluster', () => {
       }
       expect((await ended).exitStatus).to.equal(5);
       expect(stdout.text).to.equal(all);
+    });
+
+    it('that is not ready for longer than a pod tolerates evicts it while its command runs, which may continue there', async () => {
+      const tolerations = ['not-ready', 'unreachable'].map((taint) => ({
+        key: `node.kubernetes.io/${taint}`,
+        operator: 'Exists' as const,
+        effect: 'NoExecute' as const,
+        tolerationSeconds: 1,
+      }));
+      // The facts about a node need an optional permission.
+      await using host = await openWith({ kubeConfig: real!.kubeConfig });
+      const placed = onNode(node.name);
+      const { container } = await makeContainer(host, shellImage, { pod: { ...placed.pod, tolerations } });
+      const stderr = new Collector();
+      const process = await container.run({ path: 'sleep', args: ['600'] }, { stderr });
+      const waiting = rejection(process.wait());
+      await node.stop();
+      try {
+        expect(await waiting).to.include({
+          code: 'KW_ERR_POD_EVICTED',
+          reason: 'DeletionByTaintManager',
+          retryable: true,
+          mayStillRun: true,
+          nodeName: node.name,
+        });
+        expect(stderr.text).to.match(new RegExp(`^node ${node.name}:\\n {2}not ready`, 'm'));
+      } finally {
+        await node.start();
+      }
     });
 
     it('whose container runtime is killed and started again loses no output and no status', async () => {

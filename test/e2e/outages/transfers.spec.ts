@@ -35,14 +35,22 @@ describe('transfers on a real cluster', function () {
   before(async function () {
     real = await realCluster(this, 'transfers');
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
+    const { kubeconfigPath, account, namespace } = real;
     const logger: Logger = {
       ...silentLogger,
       info: (message) => {
         if (message === 'resuming a transfer over another connection') reconnects += 1;
       },
     };
-    setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage, options: { logger } });
+    setup = workerSetup({
+      kubeconfigPath,
+      account,
+      namespace,
+      database,
+      image: shellImage,
+      missingImage,
+      options: { logger },
+    });
     worker = await setup.open();
   });
 

@@ -104,8 +104,8 @@ describe('artifacts in stores on a real cluster', () => {
       before(async function () {
         if (!(await isAvailable())) return this.skip();
         store = await open();
-        const { kubeconfigPath, namespace } = real;
-        setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+        const { kubeconfigPath, account, namespace } = real;
+        setup = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage });
         worker = await setup.openWith({ stores: store.options });
       });
 
