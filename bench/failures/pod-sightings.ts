@@ -28,7 +28,16 @@ export class PodSightings implements Disposable {
       sightings.#sightings.push({ atMs: performance.now(), isDeleted: type === 'DELETED', pod });
     };
     const path = `/api/v1/namespaces/${namespace}/pods`;
-    const sightings = new PodSightings(await new Watch(config).watch(path, {}, take, () => undefined));
+    const stop = new AbortController();
+    const sightings = new PodSightings(stop);
+    // client-node ends a watch that is silent for 30 s.
+    const begin = async (): Promise<void> => {
+      const watch = await new Watch(config).watch(path, {}, take, () => {
+        if (!stop.signal.aborted) void begin();
+      });
+      stop.signal.addEventListener('abort', () => watch.abort(), { once: true });
+    };
+    await begin();
     return sightings;
   }
 
@@ -70,6 +79,10 @@ export function endedBy(reason: string): Shows {
 export const mainHasEnded: Shows = ({ status }, isDeleted) =>
   isDeleted ||
   (status?.containerStatuses ?? []).some(({ name, state }) => name === 'main' && state?.terminated !== undefined);
+
+/** Shows that no node accepts the pod. */
+export const hasNoNode: Shows = ({ status }) =>
+  (status?.conditions ?? []).some(({ type, reason }) => type === 'PodScheduled' && reason === 'Unschedulable');
 
 export const isBeingDeleted: Shows = ({ metadata }, isDeleted) =>
   isDeleted || metadata?.deletionTimestamp !== undefined;
