@@ -124,6 +124,7 @@ export type {
   PodChange,
   PodEvent,
   PodList,
+  PodMetrics,
   ResourceQuota,
   Secret,
 } from './kubernetes/cluster.ts';
@@ -232,6 +233,7 @@ export type {
 } from './runtime/container.ts';
 export type {
   ContainerDescription,
+  ContainerUsage,
   KubernetesContainerInfo,
   KubernetesContainerState,
   PodConditionInfo,

@@ -41,10 +41,8 @@ export type PodEvent = CoreV1Event;
  * @public
  */
 export interface PodMetrics {
-  readonly containers: readonly {
-    readonly name: string;
-    readonly usage: Readonly<Record<string, string>>;
-  }[];
+  /** The Kubernetes containers that were measured, with the amounts by the names of the resources. */
+  readonly containers: readonly { readonly name: string; readonly usage: Readonly<Record<string, string>> }[];
 }
 
 /**

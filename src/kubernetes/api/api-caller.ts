@@ -21,6 +21,7 @@ import type { LoadedConfig } from '../access/loaded-config.ts';
 import { CallSignal, CallTimeout } from '../call-signal.ts';
 import { apiAnswerError, neverArrived, noAnswerError } from './api-error.ts';
 import { apiUrl, type Query } from './api-url.ts';
+import { RequestRate } from './request-rate.ts';
 
 export interface ApiCallerOptions {
   readonly source: KubeConfigSource;
@@ -56,18 +57,22 @@ export interface ApiRequest {
 
 const retries = 3;
 const backoff = { firstMs: 200, longestMs: 2_000 };
+/** More than a worker needs for a hundred pods that start at once, and less than hurts an API server. */
+const rate = { perSecond: 200, burst: 400 };
 
 /**
  * Sends requests to the API server. Applies signals and time-outs, converts failures to the
- * library's errors, renews credentials after a 401, and retries.
+ * library's errors, renews credentials after a 401, retries, and limits the rate of requests.
  */
 export class ApiCaller {
   readonly #options: ApiCallerOptions;
   readonly #credentials: CredentialStep;
+  readonly #rate: RequestRate;
 
   constructor(options: ApiCallerOptions) {
     this.#options = options;
     this.#credentials = new CredentialStep({ ...options, limitMs: options.callTimeoutMs });
+    this.#rate = new RequestRate({ ...rate, clock: options.clock });
   }
 
   /**
@@ -134,6 +139,7 @@ export class ApiCaller {
     let refused = false;
     const work = async (): Promise<T> => {
       access = undefined;
+      await this.#rate.take({ signal });
       access = await this.#credentials.access({ signal });
       return await attempt(access);
     };

@@ -51,6 +51,16 @@ describe('ClientNodeCluster', () => {
       expect(JSON.parse(sent)).to.deep.equal(newPod);
     });
 
+    it('waits while more than 400 have begun at once, and begins with the next of 200 in a second', async () => {
+      server.rest = (_request, response) => answerJson(response, 200, pod);
+      const calls = Array.from({ length: 401 }, async () => await cluster.getPod('p'));
+      await Promise.all(calls.slice(0, 400));
+      expect([server.requests.length, clock.sleeping]).to.deep.equal([400, 1]);
+      await clock.advance(5);
+      await calls.at(-1);
+      expect(server.requests).to.have.length(401);
+    });
+
     it('rejects with ApiUnavailableError if the response is not an object', async () => {
       for (const body of ['<html>', 'null', '[]', '']) {
         server.rest = (_request, response) => response.writeHead(200).end(body);
