@@ -46,8 +46,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the hermetic pod chooses its own target',
     file: 'src/hermetic/hermetic-guard.ts',
-    find: "this.#reachUntil('unreachable', podName, ground.target,",
-    replace: "this.#reachUntil('unreachable', podName, undefined,",
+    find: 'this.#reachUntil(wanted, podName, ground.target,',
+    replace: 'this.#reachUntil(wanted, podName, undefined,',
     killedBy: guard,
   },
   {
