@@ -87,7 +87,7 @@ export function memoryCluster(caller: string, { gate, pods, configMaps, observer
     async (_selector, options) => await request('list config maps', () => configMaps.list(), options),
   );
   cluster.deleteConfigMap.callsFake(
-    async (name, { uid = '', ...options }) =>
+    async (name, { uid, ...options }) =>
       await request('delete config map', () => configMaps.delete(name, uid), options, name),
   );
   cluster.watchPods.callsFake((selector, version, options) => watch(selector, Number(version), options ?? {}));

@@ -48,7 +48,8 @@ export class MemoryConfigMaps {
 
   #add(configMap: ConfigMap, createdAt: number): void {
     const name = configMap.metadata?.name ?? '';
-    const metadata = { ...configMap.metadata, name, uid: `uid of ${name}`, creationTimestamp: new Date(createdAt) };
+    const added = { name, uid: `uid of ${name}`, creationTimestamp: new Date(createdAt) };
+    const metadata: ObjectMetadata = Object.assign({}, configMap.metadata, added);
     this.#byName.set(name, { configMap, metadata });
   }
 }
