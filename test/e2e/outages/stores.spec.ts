@@ -20,10 +20,12 @@ import { seededRandom } from '../../support/seeded-random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 const storeClaim = 'outputs';
-const builds = Array.from({ length: 20 }, (_, index) => `build-${index}`);
+const leastKills = 30;
+const buildsOfRound = 10;
+const outagesOfRound = 5;
 
-describe('20 builds with a store while their host is killed and the store pod is deleted, on a real cluster', function () {
-  this.timeout(600_000);
+describe(`builds with a store while their host is killed ${leastKills} times and the store pod is deleted, on a real cluster`, function () {
+  this.timeout(1_200_000);
   let real: RealCluster | undefined;
   let api: CoreV1Api;
   let server: PostgresServer | undefined;
@@ -77,14 +79,31 @@ describe('20 builds with a store while their host is killed and the store pod is
       image: shellImage,
       storeClaim,
     };
-    const kills = await runWithOutages({
-      order: { ...world, builds, concurrency: 6, folder, reapEveryMs: 2_000, leaseMs: 10_000, isRetried: true },
-      outages: Array.from({ length: 10 }, () => deleteStorePod),
-      lifeMs: [2_500, 6_000],
-      random: seededRandom(seed),
-    });
-    console.log(`      ${kills} kills, seed ${seed}`);
-    expect(kills).to.be.greaterThan(0);
+    const random = seededRandom(seed);
+    const builds: string[] = [];
+    const outages: (() => Promise<void>)[] = [];
+    let kills = 0;
+    while (kills < leastKills || outages.length < 2 * outagesOfRound) {
+      const ofRound = Array.from({ length: buildsOfRound }, (_, index) => `build-${builds.length + index}`);
+      const deletions = Array.from({ length: outagesOfRound }, () => deleteStorePod);
+      builds.push(...ofRound);
+      outages.push(...deletions);
+      kills += await runWithOutages({
+        order: {
+          ...world,
+          builds: ofRound,
+          concurrency: 6,
+          folder,
+          reapEveryMs: 2_000,
+          leaseMs: 10_000,
+          isRetried: true,
+        },
+        outages: deletions,
+        lifeMs: [2_500, 5_000],
+        random,
+      });
+      console.log(`      ${kills} kills, ${outages.length} deletions, ${builds.length} builds, seed ${seed}`);
+    }
 
     for (const build of builds) await checkBuild(join(folder, build));
     const owners = builds.flatMap((build) => steps.map(({ name }) => `${build}/${name}`)).sort();
