@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
 import { PostgresServer } from '../../support/database/postgres-server.ts';
 import { EmbeddedProcess } from '../../support/embedded-process.ts';
+import { OpenApi } from '../../support/service/openapi.ts';
 import { ServeProcess } from '../../support/service/serve-process.ts';
 
 describe('kubernetes-worker serve', () => {
@@ -76,6 +78,34 @@ describe('kubernetes-worker serve', () => {
     expect((await leader.cli.ended).exitCode).to.equal(0);
     expect(leader.lines.at(-1)).to.include({ level: 'info', message: 'service ended' });
     expect(leader.lines.filter(({ level }) => level !== 'info')).to.deep.equal([]);
+  });
+
+  it('shows in each replica which one leads, and in the leader the last success of each loop', async () => {
+    const [leader, follower] = await startTwo();
+    const openApi = await OpenApi.load();
+    const statusOf = async (replica: ServeProcess): Promise<ReturnType<typeof JSON.parse>> => {
+      const response = await fetch(`${await replica.url()}/api/v1/status`);
+      const body = await response.json();
+      const seen = { status: response.status, type: 'application/json', body };
+      expect(openApi.problems('/api/v1/status', seen)).to.deep.equal([]);
+      return body;
+    };
+    const hasRun = async (): Promise<boolean> =>
+      (await statusOf(leader)).controllers.every(({ succeededAt }: { succeededAt: string | null }) => succeededAt);
+    while (!(await hasRun())) await sleep(100);
+    const [led, followed] = [await statusOf(leader), await statusOf(follower)];
+    expect([led.leadership.role, followed.leadership.role]).to.deep.equal(['leader', 'follower']);
+    expect(led.worker.leader)
+      .to.match(new RegExp(`^${hostname()}/`))
+      .and.to.equal(followed.worker.leader);
+    expect(followed.worker.reaperPassAt).to.be.a('string');
+    expect(followed.controllers.map(({ name, beganAt }: { name: string; beganAt: unknown }) => [name, beganAt])).to.eql(
+      [
+        ['reaper', null],
+        ['heartbeats', null],
+      ],
+    );
+    expect(led.load.attachments).to.deep.equal({ used: 0, waiting: 0, limit: 512 });
   });
 
   it('exits with 0 at SIGINT', async () => {
