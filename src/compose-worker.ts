@@ -1,3 +1,5 @@
+import { hostname } from 'node:os';
+
 import { checkWorker } from './checks/check-worker.ts';
 import { probeWorker } from './checks/probe-worker.ts';
 import { Reaper } from './controllers/reaper.ts';
@@ -28,7 +30,7 @@ import { quotaMetrics, watchMetrics } from './telemetry/cluster-metrics.ts';
 import { connectionMetrics } from './telemetry/connection-metrics.ts';
 import { OpenTelemetryTracing } from './telemetry/open-telemetry-tracing.ts';
 import { upkeepMetrics } from './telemetry/upkeep-metrics.ts';
-import type { PodWorkerComponents } from './worker/pod-worker.ts';
+import type { PodWorkerComponents } from './worker/pod-worker-components.ts';
 import { OpenStreams } from './worker/retention/open-streams.ts';
 import type { WorkerAgents } from './worker-agents.ts';
 import { composeCaches } from './worker-caches.ts';
@@ -225,11 +227,12 @@ export function composeWorker(options: KubernetesWorkerOptions, foundations: Fou
     reaper,
     reapEveryMs: options.reapEveryMs,
     sweepEveryMs: archiveStores.size === 0 ? undefined : (options.stores?.sweepEveryMs ?? defaultSweepMs),
+    heartbeatEveryMs: options.heartbeatEveryMs,
     heartbeats,
     leaderElection: options.leaderElection ?? false,
     upkeep,
     apart: (work) => tracing.apart(work),
-    newId,
+    newHolder: () => `${hostname()}/${newId()}`,
     clock,
     logger,
   });
@@ -305,6 +308,11 @@ export function composeWorker(options: KubernetesWorkerOptions, foundations: Fou
     registrar,
     remover,
     controllers,
+    load: () => {
+      const { upload, download, attachment, control } = limits.places();
+      const waiting = { waiting: quotaQueue.length, limit: maxWaitingForQuota };
+      return { uploads: upload, downloads: download, attachments: attachment, controls: control, quotaQueue: waiting };
+    },
     probe: (probing) =>
       probeWorker(
         {

@@ -33,7 +33,7 @@ export interface ControllersOfWorker {
 
 type Records = Readonly<Record<'reaper' | 'heartbeats' | 'sweep', PassRecord | undefined>>;
 
-/** What a worker object does by itself. */
+/** What a worker object does in the background. */
 export class Controllers {
   readonly #options: ControllersOfWorker;
   /** Of this object or of its term as a leader. */

@@ -69,8 +69,8 @@ function openStores(
   { pvc, s3, partBuffers: buffers = new PartBuffers(), custom = [] }: StoresOptions,
   components: WorkerStoresComponents,
 ): ArchiveStore[] {
-  const { installationId, clock, logger } = components;
-  const probeKey = (): string => archiveKey(installationId, randomUUID(), 1);
+  const { installationId, newId, clock, logger } = components;
+  const probeKey = (): string => archiveKey(installationId, newId(), 1);
   return [
     ...(pvc === undefined ? [] : [openPvcStore(pvc, { ...components, probeKey })]),
     ...(s3 === undefined ? [] : [openS3Store(s3, { clock, logger, buffers })]),

@@ -88,6 +88,16 @@ export interface ArchiveService {
     archive: AsyncIterable<Uint8Array>,
     options: WriteOptions,
   ): Promise<WrittenVolume>;
+  /**
+   * Copies an archive to another store, neither decoded nor encoded again, and makes the copy the
+   * content of an artifact volume. Moves no bytes if that store has an archive of the content.
+   */
+  copy(
+    archive: ArchiveReference,
+    volume: VolumeToWrite,
+    storeName: string,
+    options: Pick<SaveOptions, 'budgetMs' | 'signal'>,
+  ): Promise<SavedVolume>;
   /** As `ArchiveTransfers.relay`. */
   relay(from: StoreLocation, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
   /** Unpacks an archive into a place of a pod, and records the use. */

@@ -99,6 +99,36 @@ export class Archives implements ArchiveService {
     return await observed(this.#observed(storeName, 'in', { signal }), write, (written) => written.archive.storedBytes);
   }
 
+  async copy(
+    archive: ArchiveReference,
+    volume: VolumeToWrite,
+    storeName: string,
+    { signal, budgetMs }: Pick<SaveOptions, 'budgetMs' | 'signal'>,
+  ): Promise<SavedVolume> {
+    const { transfers, freeSpace } = this.#components;
+    const [from, store] = [this.store(archive.store), this.store(storeName)];
+    const archived = { handle: volume.handle, replaces: volume.archive?.id };
+    const write = async (): Promise<WriteOutcome<ArchiveContent>> =>
+      await this.#writer.write({
+        store,
+        signal,
+        budgetMs,
+        full: async (held) => (await freeSpace?.(storeName, archive.storedBytes, { signal: held })) ?? 0,
+        write: (key, held) => transfers.copy({ store: from, archive }, { store, key }, { signal: held }),
+        volume: () => archived,
+      });
+    const copy = async (): Promise<SavedVolume> => {
+      const same = await this.#sameContent(archive, storeName, { signal });
+      if (same !== undefined && (await this.#refer(same, archived, { signal })))
+        return { archive: same, isUnchanged: true, isContent: true };
+      this.#used(archive);
+      const read = this.#observed(archive.store, 'out', { signal });
+      const copied = await observed(read, write, () => archive.storedBytes);
+      return { archive: copied.archive, isUnchanged: false, isContent: copied.isContent };
+    };
+    return await observed(this.#observed(storeName, 'in', { signal }), copy, newlyStored);
+  }
+
   async relay(from: StoreLocation, to: StoreLocation, options: CopyOptions = {}): Promise<ReceivedArchive> {
     const { transfers, pods } = this.#components;
     return await transfers.relay(pods, from, to, options);

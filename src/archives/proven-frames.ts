@@ -25,7 +25,7 @@ export class ProvenFrames implements ArchiveFrames {
 
   async next(): Promise<readonly ArchiveFrame[]> {
     const frames = await this.#frames.next();
-    for (const frame of frames) await expanded(this.#content.add(frame));
+    for (const frame of frames) await expanded(this.#content.count(frame));
     if (frames.length === 0) this.#end ??= await this.#prove();
     return frames;
   }
@@ -39,7 +39,7 @@ export class ProvenFrames implements ArchiveFrames {
   }
 
   async #prove(): Promise<FramesEnd> {
-    while ((await expanded(this.#content.take())) !== undefined);
+    await expanded(this.#content.countRest());
     const [has, sent] = [this.#content.end(), this.#frames.end];
     if (sent === undefined) throw new Error('the frames have no end');
     if (has.rawBytes === sent.rawBytes && has.digest === sent.digest) return sent;
@@ -50,9 +50,9 @@ export class ProvenFrames implements ArchiveFrames {
   }
 }
 
-async function expanded(raw: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
+async function expanded(counted: Promise<void>): Promise<void> {
   try {
-    return await raw;
+    await counted;
   } catch (cause) {
     throw new ProtocolViolationError('a frame of an archive is not zstd of its length', { cause });
   }

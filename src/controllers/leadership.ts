@@ -24,7 +24,7 @@ export interface LeaderElectionComponents {
   readonly logger: Logger;
 }
 
-/** After the death of the leader, a follower leads within this time and one try. */
+/** After the leader has died, a follower leads within this time plus one try. */
 const leaseMs = 10_000;
 const renewEveryMs = 3_000;
 /** How soon a follower notices that the lease was released. */

@@ -34,7 +34,7 @@ export interface HermeticGround {
 }
 
 /** The wait between probes of a pod. */
-const retryMs = 500;
+export const probeRetryMs = 500;
 /**
  * How many probes in a row have to fail. One may fail where nothing isolates the pod: its network may
  * be connected late, and the Service may lead to an API server that has just failed.
@@ -139,8 +139,8 @@ export class HermeticGuard {
   }
 
   /**
-   * Tries until the outcome is the wanted one so many times in a row, or another one after the time of
-   * the cluster has passed.
+   * Tries until the outcome is the expected one so many times in a row, or is another one after
+   * `enforcementMs`.
    */
   async #reachUntil(
     wanted: { readonly outcome: ReachResult['outcome']; readonly times: number },
@@ -155,7 +155,7 @@ export class HermeticGuard {
       times = result.outcome === wanted.outcome ? times + 1 : 0;
       const passedMs = clock.now() - startedAt;
       if (times === wanted.times || (times === 0 && passedMs >= enforcementMs)) return { ...result, passedMs };
-      await clock.sleep(retryMs, { signal });
+      await clock.sleep(probeRetryMs, { signal });
     }
   }
 

@@ -152,7 +152,7 @@ export interface WorkerControllers {
    */
   load(): WorkerLoad;
   /**
-   * Ends what this object does by itself: aborts the current pass and hands back the lease of
+   * Ends the background work of this object: aborts the current pass and releases the lease of
    * `leaderElection`, so that a follower leads within about a second. Everything else continues to
    * work. `close()` does the same. Idempotent.
    *

@@ -227,8 +227,10 @@ export interface Worker
    * @throws ConflictError if another pod has the name `ContainerSpec.podName`
    * @throws CreationLapsedError if this host was suspended for so long that the container it was
    * creating has been deleted; call again if the owner still needs one
-   * @throws ContainerDisappearedError if the container was complete and its pod no longer exists.
-   * `lookupContainer` with the error's `handle` returns what the database still holds.
+   * @throws ContainerDisappearedError if the container was complete, and its pod no longer exists, is
+   * being deleted or has ended, such as by an eviction; its `cause` is the PodError. `lookupContainer`
+   * with the error's `handle` returns what the database still holds. `ownerFinished` makes room for
+   * another container.
    */
   findOrCreateContainer(
     owner: ContainerOwner,

@@ -200,7 +200,7 @@ async function requireNotFinished(
 
 /**
  * Throws if no command can run in the pod of a created container any more. The container is not
- * created again, because its outputs would be silently empty.
+ * recreated, because its outputs would be empty without an error.
  */
 async function requirePod(
   { handle, podName, podUid }: ContainerRecord,

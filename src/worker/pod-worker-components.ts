@@ -13,7 +13,13 @@ import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { CheckOptions, CheckReport } from '../runtime/check.ts';
 import type { Clock, Logger } from '../runtime/options.ts';
-import type { DependencyState, Leadership, ProbeOptions } from '../runtime/worker-controllers.ts';
+import type {
+  ControllerState,
+  DependencyState,
+  Leadership,
+  ProbeOptions,
+  WorkerLoad,
+} from '../runtime/worker-controllers.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
@@ -55,7 +61,12 @@ export interface PodWorkerComponents {
   /** Called when rows were marked for the reaper. */
   readonly reapSoon: () => void;
   readonly registrar: Registrar;
-  readonly controllers: { readonly leadership: Leadership; stop(): Promise<void> };
+  readonly controllers: {
+    readonly leadership: Leadership;
+    readonly states: readonly ControllerState[];
+    stop(): Promise<void>;
+  };
+  readonly load: () => WorkerLoad;
   readonly probe: (options: ProbeOptions) => Promise<readonly DependencyState[]>;
   readonly remover: Pick<PodRemover, 'delete'>;
   readonly check: (options: CheckOptions) => Promise<CheckReport>;

@@ -66,72 +66,9 @@ import { finishOwner } from './finish-owner.ts';
 import type { PodWorkerComponents } from './pod-worker-components.ts';
 import { checkPrivileged } from './privileged-teams.ts';
 import { specDigest } from './spec-digest.ts';
-import { StoredVolume, storedHandleOf } from './stored-volume.ts';
-import { saverOf, TaskCacheSaver } from './task-cache-saver.ts';
-import { ArtifactVolumes, type ArtifactVolumesComponents } from './volumes/artifact-volumes.ts';
-import type { SealedContentComponents } from './volumes/sealed-content.ts';
-
-export interface PodWorkerComponents {
-  readonly name: string;
-  readonly repository: Repository;
-  readonly cluster: Cluster;
-  readonly agents: AgentPool;
-  readonly pods: PodSupervisor;
-  readonly logs: PodLogs;
-  readonly launcher: ContainerCreationComponents['launcher'];
-  readonly images: StepImageResolver;
-  readonly hermetic: ContainerCreationComponents['hermetic'];
-  /** The teams whose containers may be privileged. */
-  readonly privilegedTeams: PrivilegedTeams;
-  readonly stores: ReadonlyMap<string, ArtifactStore>;
-  /** The store of containers' volumes, which are in the containers' own pods. */
-  readonly podStore: ContainerCreationComponents['podStore'];
-  /** The name of the store of new artifact volumes. */
-  readonly artifactStore: string;
-  /** The names of the archive stores. */
-  readonly archiveStores: Pick<ReadonlySet<string>, 'has'>;
-  /** How artifact volumes are created that have a pod of their own. */
-  readonly temporary: TemporaryVolumeComponents;
-  /** How long a transfer retries while its archive store is unavailable, in milliseconds. */
-  readonly unavailableBudgetMs: number;
-  readonly caches: Caches;
-  readonly reaper: Reaper;
-  /** The transfers that are under way. */
-  readonly streams: OpenStreams;
-  /** The longest time for which a container is kept, in milliseconds. */
-  readonly maxKeptMs: number;
-  /** Called when rows were marked for the reaper. */
-  readonly reapSoon: () => void;
-  readonly registrar: Registrar;
-  readonly controllers: {
-    readonly leadership: Leadership;
-    readonly states: readonly ControllerState[];
-    stop(): Promise<void>;
-  };
-  readonly load: () => WorkerLoad;
-  readonly probe: (options: ProbeOptions) => Promise<readonly DependencyState[]>;
-  readonly remover: Pick<PodRemover, 'delete'>;
-  readonly check: (options: CheckOptions) => Promise<CheckReport>;
-  readonly podName: ContainerCreationComponents['podName'];
-  readonly newId: () => string;
-  /** How long a container that is being created stays leased to a host that died. */
-  readonly leaseMs: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly artifactTimeToLiveMs: number;
-  readonly hijackGraceMs: number;
-  readonly events: EventHub;
-  readonly tracing: Tracing;
-  /** Whether commands receive the trace context of their span in their environment. */
-  readonly traceEnvironment: boolean;
-  readonly placement: Placement;
-  /** `undefined` for a worker without archive stores. */
-  readonly archives: ArchiveService | undefined;
-  /** How outputs are saved. `undefined` for a worker without a store for outputs. */
-  readonly saving: OutputSaving | undefined;
-  /** Releases the worker's resources. */
-  readonly close: () => Promise<void>;
-}
+import { storedHandleOf } from './stored-volume.ts';
+import type { ArtifactVolumes } from './volumes/artifact-volumes.ts';
+import { WorkerObjects } from './worker-objects.ts';
 
 /**
  * A worker that uses a cluster and a database, which are injected. `KubernetesWorker.open`

@@ -22,7 +22,7 @@ describe('task caches on a real cluster', () => {
     await database?.close();
   });
 
-  it('reach a build on another node, and one of two finishers on different nodes stands', async () => {
+  it('reach a build on another node, and of two finishers on different nodes the result of one counts', async () => {
     const { kubeconfigPath, account, namespace, kubeConfig } = real!;
     const nodes = (await kubeConfig.makeApiClient(CoreV1Api).listNode()).items
       .filter(({ spec }) => spec?.unschedulable !== true)

@@ -62,7 +62,7 @@ export class AgentArchives {
    */
   async write(key: string, bytes: AsyncIterable<Uint8Array>, { signal }: AbortOptions = {}): Promise<WrittenFile> {
     const fields = { op: 'archive-write', key };
-    // A write that begins again would undo a deletion of the key that came meanwhile.
+    // A write that began again would undo a deletion of the key that happened in between.
     const request = { fields, facts: this.#facts(key), id: writeId(key), mayRestart: false, opensAtOnce: true };
     const written = await this.#components.transfers.uploadTo(request, new ByteFeed(bytes), { signal });
     return { bytes: written.bytes, sha256: written.sha256 };

@@ -49,7 +49,7 @@ function headOf({ namespace, podName, pod, absence }: PodFindings): string {
 
 function podLines(pod: Pod, show: ShowText): string[] {
   const { nodeName, phase, reason, message, deletedAt, conditions, containers } = describePod(pod);
-  const told = conditions.filter((each) => each.status === 'False' || (each.reason ?? '') !== '');
+  const shown = conditions.filter((each) => each.status === 'False' || (each.reason ?? '') !== '');
   return [
     `node: ${nodeName ?? 'not assigned'}`,
     `phase: ${phase}`,

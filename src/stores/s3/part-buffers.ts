@@ -8,6 +8,7 @@ import type { AbortOptions } from '../../runtime/options.ts';
  * @public
  */
 export interface PartBuffer {
+  /** The memory, as large as a part. */
   readonly bytes: Buffer;
   /** Returns the buffer to the pool. Idempotent. The bytes are then another holder's. */
   readonly release: () => void;

@@ -90,10 +90,19 @@ describe('the diagnostics of a pod', () => {
   });
 
   it('are written by findOrCreateContainer for a pod that does not start in time, masked [A27]', async () => {
-    using _execs = cluster.faults.add({ kind: 'status', status: 503, match: { subresource: 'exec' } });
+    using execs = cluster.faults.add({ kind: 'status', status: 503, match: { subresource: 'exec' } });
     // The phase depends on how fast the machine is.
     const mask = (text: string): string => text.replaceAll(/Pending|Running/g, '***');
-    await using other = await setup.openWith({ startTimeoutMs: 300, mask });
+    const clock = new VirtualClock(Date.now());
+    await using other = await setup.openWith({ startTimeoutMs: 300, mask, clock });
+    /** Lets the time run out once the pod is up, and its agent is tried. */
+    const late = async (call: Promise<unknown>): Promise<PodError> => {
+      const failed = rejection(call);
+      const { hits } = execs;
+      await until('the agent is tried', () => execs.hits > hits);
+      await clock.advance(300);
+      return (await failed) as PodError;
+    };
     const stderr = new Collector();
     const error = await late(other.findOrCreateContainer(newOwner(), { image }, { stderr }));
     expect(error).to.include({ code: 'KW_ERR_POD_START_TIMEOUT', waitedMs: 300, containerName: 'main' });

@@ -11,8 +11,7 @@ import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
-describe('a worker that reaps periodically', function () {
-  this.timeout(20_000);
+describe('a worker that reaps periodically', () => {
   let world: EmbeddedWorker;
 
   before(async () => {

@@ -55,10 +55,10 @@ export const mutants: readonly Mutant[] = [
     killedBy: transfers,
   },
   {
-    name: 'the memory of a frame waits for the collector',
-    file: 'src/archives/save-frames.ts',
-    find: 'if (raw !== undefined) freeBytes(raw);',
-    replace: '',
+    name: 'a frame that the store still has is freed',
+    file: 'src/archives/raw-content.ts',
+    find: "if (next?.frame.encoding === 'zstd') freeBytes(next.raw);",
+    replace: 'if (next !== undefined) freeBytes(next.raw);',
     killedBy: transfers,
   },
   {

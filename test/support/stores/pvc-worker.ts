@@ -29,6 +29,8 @@ export interface PvcWorkerOptions {
   readonly image: string;
   /** How long a read continues without progress. @defaultValue 60,000 */
   readonly retryBudgetMs?: number;
+  /** The waits between the tries to reconnect. @defaultValue the library's */
+  readonly retryBackoff?: Backoff;
   /** How long a transfer may be without progress. @defaultValue that of the library */
   readonly stallMs?: number;
   /** How long a store pod may take to answer. @defaultValue 90,000 */
@@ -44,7 +46,15 @@ export class PvcWorker {
   readonly #parts: Pick<Parameters<typeof openPvcStore>[1], 'launcher' | 'pods' | 'remover'>;
 
   constructor(options: PvcWorkerOptions) {
-    const { cluster, image, retryBudgetMs = 60_000, stallMs, startMs = 90_000 } = options;
+    const {
+      cluster,
+      execs = cluster,
+      image,
+      retryBudgetMs = 60_000,
+      retryBackoff,
+      stallMs,
+      startMs = 90_000,
+    } = options;
     const [installationId, workerName] = [randomUUID(), 'w'];
     const [clock, logger] = [systemClock(), silentLogger];
     const timeouts = { startMs, schedulingMs: 90_000, imagePullMs: 60_000, reconnectMs: retryBudgetMs };
@@ -58,7 +68,7 @@ export class PvcWorker {
       limits: new ConnectionLimits({}),
       transferEnded: () => undefined,
       // Smaller than the archives of the contract suite, whose reader pauses.
-      options: { retryBudgetMs, stallMs, downloadWindowBytes: 1024 * 1024 },
+      options: { retryBudgetMs, retryBackoff, stallMs, downloadWindowBytes: 1024 * 1024 },
     });
     this.#watch = new PodWatch({ cluster, labelSelector: workerSelector(installationId, workerName), clock, logger });
     const shared = { cluster, watch: this.#watch, agents: this.#agents, clock, logger };

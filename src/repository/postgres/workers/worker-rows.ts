@@ -87,7 +87,7 @@ function isState(state: string): state is WorkerState {
   return states.includes(state);
 }
 
-/** A time such as `infinity` is none that a `Date` can have. */
+/** A `Date` cannot represent a time such as `infinity`. */
 function toTime(row: WorkerRow, column: 'heartbeat_at' | 'expires_at' | 'reaped_at' | 'created_at'): Date | undefined {
   const text = row[column];
   if (text === null) return undefined;

@@ -5,8 +5,7 @@ import { ProtocolOrder } from '../../../../src/exec/protocol-order.ts';
 import { imageSettings } from '../../../../src/images/image-settings.ts';
 import { AgentDelivery } from '../../../../src/pods/agent-delivery.ts';
 import { openRepository } from '../../../../src/repository/postgres/open-repository.ts';
-import type { WorkerLoad } from '../../../../src/runtime/worker-controllers.ts';
-import { PodStore } from '../../../../src/stores/pod-store.ts';
+import type { Repository } from '../../../../src/repository/repository.ts';
 import { PodWorker } from '../../../../src/worker/pod-worker.ts';
 import type { KubernetesWorkerOptions } from '../../../../src/worker-options.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
@@ -57,39 +56,13 @@ const architecture = 'amd64';
 export function replicaOptions({ id, gate, store, setting, pool }: OptionParts): KubernetesWorkerOptions {
   return {
     name: workerName,
-    repository,
-    agents,
-    pods,
-    logs: new PodLogs(common),
-    launcher,
-    images,
-    hermetic: {} as HermeticGuard,
-    privilegedTeams: [],
-    controllers: { leadership: { role: 'none', confirmedAt: undefined }, states: [], stop: async () => undefined },
-    load: () => ({}) as WorkerLoad,
-    probe: async () => [],
-    stores,
-    podStore,
-    artifactStore: podStore.name,
-    archiveStores: new Map(),
-    temporary,
-    unavailableBudgetMs: 1,
-    caches: {} as Caches,
-    reaper: new Reaper({ workerName, logger, clock, oldAgents, keeping, reservations, emit, tracing, ...reaping }),
-    streams,
-    maxKeptMs: keeping.maxKeptMs,
-    registrar: {} as Registrar,
-    placement: {} as Placement,
-    archives: undefined,
-    saving: undefined,
-    events,
-    tracing,
-    traceEnvironment: false,
-    reapSoon: () => undefined,
-    remover,
-    check: async () => ({ isOk: true, findings: [] }) as never,
-    podName,
-    newId,
+    database: pool,
+    architecture,
+    volumeImage: image,
+    startTimeoutMs: 20_000,
+    schedulingTimeoutMs: 20_000,
+    imagePullTimeoutMs: 20_000,
+    reconnectTimeoutMs: 30_000,
     leaseMs,
     hijackGraceMs: 20_000,
     artifactTimeToLiveMs: setting.artifactTimeToLiveMs,
