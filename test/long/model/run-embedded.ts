@@ -51,7 +51,7 @@ export async function runOnEmbedded(
   world.gate.refuses = (call) => {
     calls += 1;
     world.pods.step += 1;
-    // The database's time goes on as that of the machine does, apart from the steps that set it.
+    // The database's time passes as that of the machine does, apart from the steps that set it.
     const now = performance.now();
     database.advance(Math.round(now - measuredAt));
     measuredAt = now;

@@ -60,7 +60,7 @@ describe('credentials that are replaced while kubernetes-worker serve runs', fun
     return replica;
   }
 
-  /** Ends the connections of the replica, as a server does that is told to. */
+  /** Ends the connections of the replica at the server. */
   const disconnect = async (): Promise<void> => {
     await admin.query(
       `select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'kubernetes-worker'`,

@@ -22,7 +22,7 @@ export interface Scenario {
    * Throws if a guarantee is violated. Runs without faults, on the agent after the fault if it
    * still runs, and after a restart.
    */
-  check(rig: FaultRig, told: Outcome, fault: Fault): Promise<void>;
+  check(rig: FaultRig, reported: Outcome, fault: Fault): Promise<void>;
   /** Removes the resources of the scenario. */
   close?(): Promise<void>;
 }
@@ -42,6 +42,6 @@ export function mustSucceed(fault: Fault): boolean {
   return fault.kind === 'cut' || fault.name.startsWith('EINTR');
 }
 
-export function promise(kept: boolean, text: string): void {
-  if (!kept) throw new Error(`broken promise: ${text}`);
+export function requireThat(kept: boolean, text: string): void {
+  if (!kept) throw new Error(`broken guarantee: ${text}`);
 }

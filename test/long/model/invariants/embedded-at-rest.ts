@@ -15,8 +15,8 @@ import { checkArchivesLeft, checkArtifactRows, checkRowsLeft } from './at-rest.t
 const longestCallMs = 120_000;
 
 /**
- * Lets every call settle, and sweeps: nothing is left that nobody needs, and what somebody needs exists. Then
- * ends everything: nothing at all is left.
+ * Lets every call settle, and sweeps: only what is still needed is left, and all of it. Then ends
+ * everything: nothing at all is left.
  */
 export async function bringEmbeddedToRest(world: World, cluster: EmbeddedCluster): Promise<void> {
   const api = await ClientNodeCluster.fromConfig({ kubeConfig: cluster.kubeconfigPath, namespace: 'default' });
@@ -58,7 +58,7 @@ async function endAll(world: World): Promise<void> {
   await quiesce(world);
 }
 
-/** Checks what somebody needs, and that there is nothing else. */
+/** Checks what is still needed, and that there is nothing else. */
 async function checkSome(world: World, api: ClientNodeCluster, cluster: EmbeddedCluster): Promise<void> {
   world.snapshot = await world.database.snapshot();
   checkRowsLeft(world);

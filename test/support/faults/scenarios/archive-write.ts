@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import type { AgentConnection } from '../../agent/agent-connection.ts';
 import type { FaultRig } from '../fault-rig.ts';
-import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '../scenario.ts';
+import { mustSucceed, type Outcome, outcomeOf, requireThat, type Scenario } from '../scenario.ts';
 
 const KEY = 'a/00/key';
 const OPEN = { op: 'archive-write', id: 'write', key: KEY, leaseMs: 60_000 };
@@ -15,8 +15,8 @@ async function contentOf(rig: FaultRig): Promise<string | undefined> {
 }
 
 /** Requests an outcome that the host has not received, as after a lost connection. */
-async function hear(connection: AgentConnection, told: Outcome): Promise<Outcome> {
-  if (told.kind !== 'lost') return told;
+async function requestOutcome(connection: AgentConnection, reported: Outcome): Promise<Outcome> {
+  if (reported.kind !== 'lost') return reported;
   return await outcomeOf(connection.resumeReceive({ ...OPEN, attempt: 2 }, BYTES));
 }
 
@@ -25,16 +25,16 @@ async function checkKey(rig: FaultRig): Promise<void> {
   const connection = await rig.connect();
   await connection.call({ op: 'remove', operation: OPEN.id });
   await connection.call({ op: 'archive-delete', key: KEY });
-  promise((await contentOf(rig)) === undefined, 'a deletion leaves nothing');
+  requireThat((await contentOf(rig)) === undefined, 'a deletion leaves nothing');
   await connection.receive({ ...OPEN, id: 'again' }, BYTES);
   const { archive } = await connection.send({ op: 'archive-read', id: 'read', key: KEY });
-  promise(archive.equals(BYTES), `what is written without a fault can be read: ${archive.toString('latin1')}`);
+  requireThat(archive.equals(BYTES), `what is written without a fault can be read: ${archive.toString('latin1')}`);
   await connection.bye();
 }
 
 export function archiveWriteScenario(): Scenario {
   const connections = new WeakMap<FaultRig, AgentConnection>();
-  const heard = new WeakMap<FaultRig, Outcome>();
+  const received = new WeakMap<FaultRig, Outcome>();
   return {
     name: 'archive-write',
     async prepare(rig) {
@@ -42,19 +42,20 @@ export function archiveWriteScenario(): Scenario {
       connections.set(rig, await rig.connect());
     },
     act: (rig) => connections.get(rig)!.receive(OPEN, BYTES),
-    async check(rig, told, fault) {
-      if (mustSucceed(fault)) promise(told.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(told)}`);
+    async check(rig, reported, fault) {
+      if (mustSucceed(fault))
+        requireThat(reported.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(reported)}`);
       const connection = await rig.connect();
-      const outcome = await hear(connection, heard.get(rig) ?? told);
+      const outcome = await requestOutcome(connection, received.get(rig) ?? reported);
       await connection.bye();
-      if (outcome.kind !== 'lost') heard.set(rig, outcome);
+      if (outcome.kind !== 'lost') received.set(rig, outcome);
       const content = await contentOf(rig);
-      promise(BYTES.toString().startsWith(content ?? ''), `the file is a beginning of the bytes: ${content ?? ''}`);
+      requireThat(BYTES.toString().startsWith(content ?? ''), `the file is a beginning of the bytes: ${content ?? ''}`);
       if (outcome.kind === 'result')
-        promise(content === BYTES.toString(), `RESULT means that all is there: ${content ?? ''}`);
+        requireThat(content === BYTES.toString(), `RESULT means that all is there: ${content ?? ''}`);
       // OPERATION_GONE leaves open whether the file is complete.
       if (outcome.kind === 'error' && outcome.failure.code !== 'OPERATION_GONE')
-        promise(content === undefined, `${outcome.failure.message} means that nothing is left: ${content ?? ''}`);
+        requireThat(content === undefined, `${outcome.failure.message} means that nothing is left: ${content ?? ''}`);
       if (rig.restarted) await checkKey(rig);
     },
   };

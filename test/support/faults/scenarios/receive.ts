@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { AgentConnection } from '../../agent/agent-connection.ts';
 import { tarOf } from '../../tar.ts';
 import type { FaultRig } from '../fault-rig.ts';
-import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '../scenario.ts';
+import { mustSucceed, type Outcome, outcomeOf, requireThat, type Scenario } from '../scenario.ts';
 import { differences, type Snapshot, sameTree, snapshotOf } from '../snapshot.ts';
 
 const MTIME = new Date(1_600_000_000_000);
@@ -55,7 +55,7 @@ export async function expectedTrees(rig: FaultRig): Promise<Expected> {
 
 async function isDamaged(connection: AgentConnection): Promise<boolean> {
   const sent = await outcomeOf(connection.send({ id: 'look', volume: 'v' }).then(({ result }) => result));
-  promise(
+  requireThat(
     sent.kind === 'result' || (sent.kind === 'error' && sent.failure.code === 'VOLUME_DAMAGED'),
     `a download ends, or says that the volume is damaged: ${JSON.stringify(sent)}`,
   );
@@ -63,8 +63,11 @@ async function isDamaged(connection: AgentConnection): Promise<boolean> {
 }
 
 /** Requests an outcome that the host has not received, as after a lost connection. */
-async function hear(connection: AgentConnection, told: Outcome | undefined): Promise<Outcome | undefined> {
-  return told?.kind === 'lost' ? outcomeOf(connection.resumeReceive({ ...OPEN, attempt: 2 }, ARCHIVE)) : told;
+async function requestOutcome(
+  connection: AgentConnection,
+  reported: Outcome | undefined,
+): Promise<Outcome | undefined> {
+  return reported?.kind === 'lost' ? outcomeOf(connection.resumeReceive({ ...OPEN, attempt: 2 }, ARCHIVE)) : reported;
 }
 
 /**
@@ -73,41 +76,41 @@ async function hear(connection: AgentConnection, told: Outcome | undefined): Pro
 export async function checkVolume(
   rig: FaultRig,
   expected: Expected,
-  told: Outcome | undefined,
+  reported: Outcome | undefined,
 ): Promise<Outcome | undefined> {
   const connection = await rig.connect();
-  const heard = await hear(connection, told);
+  const received = await requestOutcome(connection, reported);
   const damaged = await isDamaged(connection);
   const tree = await snapshotOf(dataOf(rig));
   const untouched = sameTree(tree, expected.before);
   const whole = sameTree(tree, expected.whole);
-  promise(damaged || untouched || whole, `no half volume is served: ${differences(expected.whole, tree)}`);
-  if (heard?.kind === 'result')
-    promise(
+  requireThat(damaged || untouched || whole, `no half volume is served: ${differences(expected.whole, tree)}`);
+  if (received?.kind === 'result')
+    requireThat(
       whole && !damaged,
       `RESULT means that all is there: ${damaged ? 'damaged' : differences(expected.whole, tree)}`,
     );
-  if (heard?.kind === 'error' && heard.failure.code !== 'VOLUME_DAMAGED')
-    promise(
+  if (received?.kind === 'error' && received.failure.code !== 'VOLUME_DAMAGED')
+    requireThat(
       untouched && !damaged,
-      `${heard.failure.message} means that nothing has changed: ${differences(expected.before, tree)}`,
+      `${received.failure.message} means that nothing has changed: ${differences(expected.before, tree)}`,
     );
   await connection.bye();
-  return heard;
+  return received;
 }
 
 /** Checks that nothing is left after a restart without faults that could be replayed later. */
 export async function checkRest(rig: FaultRig): Promise<void> {
   const markers = (await readdir(join(rig.state, 'agent/operations'))).filter((name) => !name.startsWith('.'));
-  promise(markers.length === 0, `a restart completes what was marked: ${markers.join()}`);
+  requireThat(markers.length === 0, `a restart completes what was marked: ${markers.join()}`);
   const staging = await readdir(join(rig.state, 'volumes/v/staging')).catch(() => []);
-  promise(staging.length === 0, `a restart removes staging: ${staging.join()}`);
+  requireThat(staging.length === 0, `a restart removes staging: ${staging.join()}`);
 }
 
 export function receiveScenario(expected: Expected): Scenario {
   const connections = new WeakMap<FaultRig, AgentConnection>();
   // An outcome is kept until it has been acknowledged.
-  const heard = new WeakMap<FaultRig, Outcome>();
+  const received = new WeakMap<FaultRig, Outcome>();
   return {
     name: 'receive',
     async prepare(rig) {
@@ -116,10 +119,11 @@ export function receiveScenario(expected: Expected): Scenario {
       connections.set(rig, await rig.connect());
     },
     act: (rig) => connections.get(rig)!.receive(OPEN, ARCHIVE),
-    async check(rig, told, fault) {
-      if (mustSucceed(fault)) promise(told.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(told)}`);
-      const outcome = await checkVolume(rig, expected, heard.get(rig) ?? told);
-      if (outcome?.kind === 'result') heard.set(rig, outcome);
+    async check(rig, reported, fault) {
+      if (mustSucceed(fault))
+        requireThat(reported.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(reported)}`);
+      const outcome = await checkVolume(rig, expected, received.get(rig) ?? reported);
+      if (outcome?.kind === 'result') received.set(rig, outcome);
       if (rig.restarted) await checkRest(rig);
     },
   };

@@ -5,7 +5,7 @@ import type { AgentConnection, Json } from '../../agent/agent-connection.ts';
 import type { DynamicAgent } from '../dynamic-agent.ts';
 import { calls } from '../fault-control.ts';
 import { FaultRig } from '../fault-rig.ts';
-import { mustSucceed, outcomeOf, promise, type Scenario } from '../scenario.ts';
+import { mustSucceed, outcomeOf, requireThat, type Scenario } from '../scenario.ts';
 import { ARCHIVE, checkRest, checkVolume, type Expected, fillVolume, OPEN } from './receive.ts';
 
 async function runs(rig: FaultRig): Promise<string> {
@@ -40,8 +40,8 @@ export async function crashedState(built: DynamicAgent): Promise<FaultRig> {
   await connection.start('lost', ['/bin/sh', '-c', `echo ran >> ${join(rig.folder, 'ran')}; exec sleep 600`]);
   while ((await runs(rig)) === '') await new Promise((resolve) => setImmediate(resolve));
   rig.control.arm({ name: 'crash', kind: 'crash', classes: calls.renames }, at);
-  const told = await outcomeOf(connection.receive(OPEN, ARCHIVE));
-  if (told.kind !== 'lost') throw new Error('the agent did not crash in the middle of a commit');
+  const reported = await outcomeOf(connection.receive(OPEN, ARCHIVE));
+  if (reported.kind !== 'lost') throw new Error('the agent did not crash in the middle of a commit');
   await rig.kill();
   return rig;
 }
@@ -50,25 +50,25 @@ async function checkProcesses(rig: FaultRig, connection: AgentConnection): Promi
   const ended = await outcomeOf(
     connection.attach('ended').then(({ result, stdout }): Json => ({ ...result, stdout: stdout.toString() })),
   );
-  promise(
+  requireThat(
     ended.kind === 'result' && ended.result['exitStatus'] === 7 && ended.result['stdout'] === 'output\n',
     `a result survives: ${JSON.stringify(ended)}`,
   );
   const lost = await outcomeOf(connection.attach('lost').then(({ result }) => result));
-  promise(
+  requireThat(
     lost.kind === 'error' && lost.failure.code === 'PROCESS_LOST',
     `a process without a result is lost: ${JSON.stringify(lost)}`,
   );
   const again = await outcomeOf(connection.start('lost', ['/bin/sh', '-c', `echo ran >> ${join(rig.folder, 'ran')}`]));
-  promise(
+  requireThat(
     again.kind === 'result' && again.result['started'] === false,
     `what is lost is not started again: ${JSON.stringify(again)}`,
   );
-  promise((await runs(rig)) === '', 'nothing runs twice');
+  requireThat((await runs(rig)) === '', 'nothing runs twice');
 }
 
 export function restartScenario(expected: Expected, crashed: FaultRig): Scenario {
-  const heard = new WeakSet<FaultRig>();
+  const received = new WeakSet<FaultRig>();
   return {
     name: 'restart',
     prepare: (rig) =>
@@ -85,17 +85,18 @@ export function restartScenario(expected: Expected, crashed: FaultRig): Scenario
       await connection.bye();
       return status;
     },
-    async check(rig, told, fault) {
-      if (mustSucceed(fault)) promise(told.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(told)}`);
+    async check(rig, reported, fault) {
+      if (mustSucceed(fault))
+        requireThat(reported.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(reported)}`);
       const connection = await rig.connect();
       await checkProcesses(rig, connection);
       await connection.bye();
       // The outcome of the upload is kept until it has been acknowledged.
-      const outcome = await checkVolume(rig, expected, heard.has(rig) ? undefined : { kind: 'lost' });
-      if (outcome?.kind === 'result') heard.add(rig);
+      const outcome = await checkVolume(rig, expected, received.has(rig) ? undefined : { kind: 'lost' });
+      if (outcome?.kind === 'result') received.add(rig);
       if (!rig.restarted) return;
-      promise(
-        heard.has(rig),
+      requireThat(
+        received.has(rig),
         `a restart without a fault completes the upload, and tells so: ${JSON.stringify(outcome)}`,
       );
       await checkRest(rig);

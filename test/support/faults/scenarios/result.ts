@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { AgentConnection, AttachResult, Json } from '../../agent/agent-connection.ts';
 import type { Fault } from '../fault-control.ts';
 import type { FaultRig } from '../fault-rig.ts';
-import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '../scenario.ts';
+import { mustSucceed, type Outcome, outcomeOf, requireThat, type Scenario } from '../scenario.ts';
 
 const OUTPUT = 'early\nlate\n';
 
@@ -27,13 +27,16 @@ function resultOf(attached: AttachResult): Json {
 
 /** Checks that a RESULT is the command's own, with all of its output unless it reports a cut. */
 function checkResult(result: Json): void {
-  promise(
+  requireThat(
     result['exitStatus'] === 7 && result['signal'] === null,
     `the status is the command's: ${JSON.stringify(result)}`,
   );
   const whole = result['stdout'] === OUTPUT && result['stderr'] === 'error\n';
-  promise(whole || result['outputCut'] === true, `the output is whole, or reported as cut: ${JSON.stringify(result)}`);
-  promise(
+  requireThat(
+    whole || result['outputCut'] === true,
+    `the output is whole, or reported as cut: ${JSON.stringify(result)}`,
+  );
+  requireThat(
     OUTPUT.startsWith(String(result['stdout'])),
     `the output is a beginning of the command's: ${JSON.stringify(result)}`,
   );
@@ -45,17 +48,17 @@ async function check(rig: FaultRig, first: Outcome, known: Outcome, fault: Fault
   await connection.bye();
   if (now.kind === 'result') checkResult(now.result);
   else
-    promise(
+    requireThat(
       now.kind === 'error' && now.failure.code === 'PROCESS_LOST',
       `what has no result is lost: ${JSON.stringify(now)}`,
     );
   if (known.kind === 'result')
-    promise(
+    requireThat(
       now.kind === 'result' && JSON.stringify(now.result) === JSON.stringify(known.result),
       `a reported result stays: ${JSON.stringify([known, now])}`,
     );
   if (mustSucceed(fault))
-    promise(
+    requireThat(
       first.kind === 'result' && now.kind === 'result',
       `${fault.name} changes nothing: ${JSON.stringify([first, now])}`,
     );

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import type { AgentConnection } from '../../agent/agent-connection.ts';
 import type { FaultRig } from '../fault-rig.ts';
-import { mustSucceed, type Outcome, outcomeOf, promise, type Scenario } from '../scenario.ts';
+import { mustSucceed, type Outcome, outcomeOf, requireThat, type Scenario } from '../scenario.ts';
 
 /** How often the command has run. */
 async function runs(rig: FaultRig): Promise<number> {
@@ -15,23 +15,23 @@ const start = (rig: FaultRig, connection: AgentConnection) =>
   connection.start('p', ['/bin/sh', '-c', `echo ran >> ${join(rig.folder, 'ran')}`], { dir: '/', env: ['A=b'] });
 
 /** A command runs once, for any outcome at the host and any retries. */
-async function check(rig: FaultRig, told: Outcome): Promise<void> {
+async function check(rig: FaultRig, reported: Outcome): Promise<void> {
   const connection = await rig.connect();
   const again = await outcomeOf(start(rig, connection));
-  promise(again.kind === 'result', `a start without a fault ends: ${JSON.stringify(again)}`);
-  if (told.kind === 'result') {
-    promise(told.result['started'] === true, 'the first start is a start');
-    promise(again.kind === 'result' && again.result['started'] === false, 'what was started is not started again');
+  requireThat(again.kind === 'result', `a start without a fault ends: ${JSON.stringify(again)}`);
+  if (reported.kind === 'result') {
+    requireThat(reported.result['started'] === true, 'the first start is a start');
+    requireThat(again.kind === 'result' && again.result['started'] === false, 'what was started is not started again');
   }
   const ended = await outcomeOf(connection.attach('p').then(({ result }) => result));
   const count = await runs(rig);
   // A killed command may have been killed before its first step.
   if (ended.kind === 'result' && ended.result['signal'] === 9)
-    promise(count <= 1, `a command that was killed ran once: ${count}`);
+    requireThat(count <= 1, `a command that was killed ran once: ${count}`);
   else if (ended.kind === 'result')
-    promise(count === 1 && ended.result['exitStatus'] === 0, `a command that has ended ran once: ${count}`);
+    requireThat(count === 1 && ended.result['exitStatus'] === 0, `a command that has ended ran once: ${count}`);
   else
-    promise(
+    requireThat(
       count <= 1 && ended.kind === 'error' && ended.failure.code === 'PROCESS_LOST',
       `a command without a result is lost: ${JSON.stringify(ended)}, ran ${count} times`,
     );
@@ -47,9 +47,10 @@ export function startScenario(): Scenario {
       connections.set(rig, await rig.connect());
     },
     act: (rig) => start(rig, connections.get(rig)!),
-    async check(rig, told, fault) {
-      if (mustSucceed(fault)) promise(told.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(told)}`);
-      await check(rig, told);
+    async check(rig, reported, fault) {
+      if (mustSucceed(fault))
+        requireThat(reported.kind === 'result', `${fault.name} changes nothing: ${JSON.stringify(reported)}`);
+      await check(rig, reported);
     },
   };
 }
