@@ -36,6 +36,8 @@ export async function performCall(world: World, step: Step): Promise<void> {
       return await take(world, step.replica, step.owner, `p${step.process}`);
     case 'finish':
       return await finish(world, step.replica, step.owner, step.how);
+    case 'report':
+      return await report(world, step.replica, step.expiresInMs);
     case 'sweep':
       return await world.begin(step.replica, 'sweep', async (worker) => {
         await worker.reap();
@@ -119,8 +121,8 @@ async function finish(world: World, replica: number, ownerIndex: number, how: Fi
 }
 
 /** Sends a heartbeat with the number of active containers and volumes. */
-export async function report(world: World, replica: number): Promise<void> {
+export async function report(world: World, replica: number, expiresInMs?: number): Promise<void> {
   await world.begin(replica, 'report', async (worker) => {
-    await worker.heartbeat();
+    await worker.heartbeat({ expiresInMs });
   });
 }

@@ -43,6 +43,7 @@ export type Step =
   | { readonly do: 'make an artifact'; readonly replica: number; readonly content: number }
   | StreamInTheWay
   | RaceForCache
+  | { readonly do: 'report'; readonly replica: number; readonly expiresInMs: number }
   | { readonly do: 'sweep'; readonly replica: number };
 
 /** How a host finishes an owner. */
@@ -147,6 +148,7 @@ const arbitraryStep: fc.Arbitrary<Step> = fc.oneof(
   step('make an artifact', 4, { replica, content: fc.nat({ max: 3 }) }),
   step('sweep during a stream', 4, { replica, owner, volume: any, before: fc.nat({ max: 30 }) }),
   step('race for a cache', 2, { volume: any, key, picks: fc.array(any, { maxLength: 16, size: 'max' }) }),
+  step('report', 3, { replica, expiresInMs: fc.constantFrom(60_000, 3_600_000) }),
   step('sweep', 4, { replica }),
 );
 
