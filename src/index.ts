@@ -322,6 +322,7 @@ export type {
   StreamingInput,
   UnschedulablePod,
   WaitingForQuota,
+  WaitingForVolumes,
 } from './runtime/step-progress.ts';
 export type { ReviewedPermission, ReviewTokenOptions, TokenReview, WorkerTokens } from './runtime/token-review.ts';
 export type { TransferOptions } from './runtime/transfer-options.ts';

@@ -24,6 +24,8 @@ function describe(event: StepProgress, startedAt: number): [label: string, text:
       return ['node', event.nodeName];
     case 'pulling':
       return ['pulling', event.image];
+    case 'waiting-for-volumes':
+      return ['waiting', event.message];
     case 'pulled':
       return ['pulled', event.image];
     case 'agent-ready':

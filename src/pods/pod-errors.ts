@@ -15,7 +15,7 @@ import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import { mainContainerState } from '../kubernetes/pod-state/main-container-state.ts';
 import { maxMessageBytes } from '../kubernetes/pod-state/pod-diagnostics.ts';
 import type { StartProblem } from '../kubernetes/pod-state/pod-start.ts';
-import { findUnschedulable, podProblem } from '../kubernetes/pod-state/pod-status.ts';
+import { findUnschedulable, podProblem, waitsForVolumesSince } from '../kubernetes/pod-state/pod-status.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
 
 export interface PodErrorsComponents {
@@ -63,8 +63,17 @@ export class PodErrors {
     return new OutOfMemoryError({ ...this.#factsOf(podName, { reason: 'OOMKilled' }), mayStillRun }, memory);
   }
 
-  startTimeout(podName: string, pod: Pod | undefined, waitedMs: number, options: ErrorOptions): PodError {
-    const facts = this.#factsOf(podName, { ...describeWait(pod), containerName: mainContainerName }, pod);
+  startTimeout(
+    podName: string,
+    { pod, volumeFailure }: { readonly pod?: Pod | undefined; readonly volumeFailure?: string | undefined },
+    waitedMs: number,
+    options: ErrorOptions,
+  ): PodError {
+    const wait = describeWait(pod);
+    const waitsForVolumes = pod !== undefined && waitsForVolumesSince(pod) !== undefined;
+    const detail = [wait.detail, waitsForVolumes ? volumeFailure : undefined].filter((part) => part !== undefined);
+    const why = { ...wait, detail: detail.length === 0 ? undefined : detail.join('; ') };
+    const facts = this.#factsOf(podName, { ...why, containerName: mainContainerName }, pod);
     return new PodStartTimeoutError(facts, waitedMs, options);
   }
 

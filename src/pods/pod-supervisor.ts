@@ -10,6 +10,7 @@ import { mainContainerState, terminations } from '../kubernetes/pod-state/main-c
 import { PodStart, type StartProblem } from '../kubernetes/pod-state/pod-start.ts';
 import { hasEnded, waitsForVolumesSince } from '../kubernetes/pod-state/pod-status.ts';
 import type { PodWatch } from '../kubernetes/pod-state/pod-watch.ts';
+import { findVolumeFailure } from '../kubernetes/pod-state/volume-failure.ts';
 import { type Backoff, callBackoff } from '../retry/backoff.ts';
 import { retry, waitIfRetryable } from '../retry/retry.ts';
 import { RetryPace } from '../retry/retry-pace.ts';
@@ -62,6 +63,8 @@ export interface PodIdentity {
 export interface AgentWaitOptions extends AbortOptions {
   /** Called with each state of the pod that the watch shows, before it is evaluated. */
   readonly observed?: ((pod: Pod) => void) | undefined;
+  /** Called with what the node reports while it cannot attach or mount the pod's volumes. */
+  readonly volumesFailed?: ((message: string) => void) | undefined;
 }
 
 /** Aborts its signal when the pod has ended. Dispose it to stop watching. */
@@ -73,8 +76,11 @@ export interface PodGuard extends Disposable {
 interface SeenPod {
   readonly uid: string | undefined;
   pod?: Pod;
+  /** Why a volume was not attached or mounted, when that was asked last. */
+  volumeFailure?: string | undefined;
   readonly change: ChangeSignal;
   readonly observed: AgentWaitOptions['observed'];
+  readonly volumesFailed: AgentWaitOptions['volumesFailed'];
 }
 
 /**
@@ -152,11 +158,11 @@ export class PodSupervisor {
    */
   async whenAgentAnswers(
     { podName, handle, podUid: uid }: SupervisedPod,
-    { signal, observed }: AgentWaitOptions = {},
+    { signal, observed, volumesFailed }: AgentWaitOptions = {},
   ): Promise<void> {
     const stop = new AbortController();
     const within = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const seen: SeenPod = { uid, change: new ChangeSignal(), observed };
+    const seen: SeenPod = { uid, change: new ChangeSignal(), observed, volumesFailed };
     const failure = this.#watchStart(podName, seen, within);
     failure.catch(() => undefined);
     this.#starting += 1;
@@ -367,7 +373,7 @@ export class PodSupervisor {
       until: untilRuns,
       decide: (error) => {
         if (!isRetryable(error) || clock.now() - scheduledAt < timeouts.startMs) return waitIfRetryable(error);
-        throw this.#errors.startTimeout(podName, seen.pod, timeouts.startMs, { cause: error });
+        throw this.#errors.startTimeout(podName, seen, timeouts.startMs, { cause: error });
       },
     });
   }
@@ -395,7 +401,7 @@ export class PodSupervisor {
       for (let checks = 1; ; checks += 1) {
         await clock.sleep(volumesLateMs, { signal });
         // At 3, 6, 12, 24, … s: a deleted config map is rare, and many pods may wait for volumes.
-        if (Number.isInteger(Math.log2(checks))) await this.#restoreConfigMap(seen.pod, signal);
+        if (Number.isInteger(Math.log2(checks))) await this.#examineVolumes(seen, signal);
         if (seen.pod !== undefined) await check(seen.pod);
         const waitedMs = clock.now() - startedAt;
         if (seen.pod?.spec?.nodeName !== undefined || waitedMs < timeouts.schedulingMs) continue;
@@ -405,10 +411,25 @@ export class PodSupervisor {
     return await Promise.race([observe(), wait()]);
   }
 
-  /** Restores the agent's config map if the pod waits for its volumes. */
-  async #restoreConfigMap(pod: Pod | undefined, signal: AbortSignal): Promise<void> {
-    const { delivery, logger } = this.#components;
+  /** If the pod waits for its volumes, restores the agent's config map and asks what the node reports. */
+  async #examineVolumes(seen: SeenPod, signal: AbortSignal): Promise<void> {
+    const { pod } = seen;
     if (pod === undefined || waitsForVolumesSince(pod) === undefined) return;
+    await this.#restoreConfigMap(pod, signal);
+    seen.volumeFailure = await this.#findVolumeFailure(pod, signal);
+    if (seen.volumeFailure !== undefined) seen.volumesFailed?.(seen.volumeFailure);
+  }
+
+  /** Without the permission, or while the API is away, nothing is known. */
+  async #findVolumeFailure({ metadata }: Pod, signal: AbortSignal): Promise<string | undefined> {
+    const { cluster } = this.#components;
+    const { name = '', uid = '' } = metadata ?? {};
+    const events = await cluster.podEvents(name, uid, { signal }).catch(() => undefined);
+    return findVolumeFailure(events ?? []);
+  }
+
+  async #restoreConfigMap(pod: Pod, signal: AbortSignal): Promise<void> {
+    const { delivery, logger } = this.#components;
     await delivery.restore(architectureOf(pod), { signal }).catch((error: unknown) => {
       if (!isRetryable(error)) throw error;
       logger.warn('agent config map not restored', { error });

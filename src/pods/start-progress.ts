@@ -25,13 +25,14 @@ const rankOf: Readonly<Record<StepProgress['kind'], number>> = {
   unschedulable: 3,
   scheduled: 4,
   pulling: 5,
-  pulled: 6,
-  'agent-ready': 7,
-  'streaming-input': 8,
-  'streaming-cache': 8,
-  'cache-lost': 8,
-  'inputs-done': 9,
-  ready: 10,
+  'waiting-for-volumes': 6,
+  pulled: 7,
+  'agent-ready': 8,
+  'streaming-input': 9,
+  'streaming-cache': 9,
+  'cache-lost': 9,
+  'inputs-done': 10,
+  ready: 11,
 };
 
 /**
@@ -64,6 +65,10 @@ export class StartProgress {
 
   waitingForQuota(message: string, queued: number): void {
     this.#once({ kind: 'waiting-for-quota', message, queued });
+  }
+
+  waitingForVolumes(message: string): void {
+    this.#once({ kind: 'waiting-for-volumes', message });
   }
 
   /** Reports what this state of the pod proves. */

@@ -57,6 +57,7 @@ export type StepProgressFacts =
   | UnschedulablePod
   | ScheduledPod
   | PullingImage
+  | WaitingForVolumes
   | PulledImage
   /** The agent in the pod answers. */
   | { readonly kind: 'agent-ready' }
@@ -121,6 +122,20 @@ export interface PullingImage {
   readonly kind: 'pulling';
   /** The image, as in the container's specification. */
   readonly image: string;
+}
+
+/**
+ * The node has not attached or mounted a volume of the pod after some seconds, for example because a
+ * secret does not exist. The node retries, and the library waits until `startTimeoutMs`. Left out if
+ * the worker may not list the namespace's events.
+ *
+ * @public
+ */
+export interface WaitingForVolumes {
+  /** The kind of the event. */
+  readonly kind: 'waiting-for-volumes';
+  /** What the node reports, as Kubernetes words it. */
+  readonly message: string;
 }
 
 /**

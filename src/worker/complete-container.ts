@@ -104,7 +104,8 @@ async function launch(
       progress.observe(seen);
       phases.observe(seen);
     };
-    return pods.whenAgentAnswers(pod, { ...options, observed });
+    const volumesFailed = (message: string): void => progress.waitingForVolumes(message);
+    return pods.whenAgentAnswers(pod, { ...options, observed, volumesFailed });
   };
   await tracing.span('pod.ready', { podName }, (span) => inStartPhases(span, wait, options), options);
   progress.agentReady();

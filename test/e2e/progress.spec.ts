@@ -94,6 +94,21 @@ describe('the progress of a step on a real cluster', () => {
     }
   });
 
+  it('shows a volume that cannot be mounted once, in the words of the node, and continues when it can', async () => {
+    const { namespace } = real!;
+    await using worker = await setupIn(namespace).open();
+    const spec = { image: shellImage, secretMounts: [{ path: '/keys', secretName: 'late' }] };
+    const waiting = recorder.next('waiting-for-volumes');
+    const creating = worker.findOrCreateContainer(newOwner(), spec, { delegate: recorder });
+    await waiting;
+    const body = { metadata: { name: 'late' }, stringData: { key: 'value' } };
+    await api.createNamespacedSecret({ namespace, body });
+    await creating;
+    expect(recorder.kinds.slice(0, 4)).to.deep.equal(['creating-pod', 'scheduled', 'pulling', 'waiting-for-volumes']);
+    expect(recorder.kinds.filter((kind) => kind === 'waiting-for-volumes')).to.have.length(1);
+    expect(recorder.find('waiting-for-volumes')?.message).to.match(/secret "late" not found/);
+  });
+
   it("shows a pod without a node once, in the scheduler's words, and continues when a node accepts it [A26]", async () => {
     const label = `progress-${randomBytes(4).toString('hex')}`;
     const [node] = (await api.listNode()).items;

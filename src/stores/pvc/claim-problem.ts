@@ -1,5 +1,6 @@
 import type { Pod, PodEvent } from '../../kubernetes/cluster.ts';
 import { findUnschedulable } from '../../kubernetes/pod-state/pod-status.ts';
+import { findVolumeFailure } from '../../kubernetes/pod-state/volume-failure.ts';
 
 /**
  * Why a store pod does not get its claim. `missing`: the claim does not exist. `unbound`: it has no
@@ -25,8 +26,6 @@ export const patienceMs: Readonly<Record<ClaimProblemKind, number>> = {
   'not mounted': 45_000,
 };
 
-const volumeReasons = new Set(['FailedAttachVolume', 'FailedMount', 'FailedMapVolume']);
-
 /**
  * Returns the problem that the scheduler reports. A claim that is bound when its pod is scheduled
  * (`WaitForFirstConsumer`) has none.
@@ -38,11 +37,8 @@ export function scheduledProblem(pod: Pod): ClaimProblem | undefined {
 
 /** Returns the problem that the latest event about the volumes of a pod reports. */
 export function mountProblem(events: readonly PodEvent[]): ClaimProblem | undefined {
-  const failures = events.filter(({ reason }) => volumeReasons.has(reason ?? ''));
-  const latest = failures.toSorted((a, b) => timeOf(b) - timeOf(a))[0];
-  if (latest === undefined) return undefined;
-  const detail = latest.message ?? latest.reason ?? '';
-  return problemIn(detail) ?? { kind: 'not mounted', detail };
+  const detail = findVolumeFailure(events);
+  return detail === undefined ? undefined : (problemIn(detail) ?? { kind: 'not mounted', detail });
 }
 
 function problemIn(detail: string): ClaimProblem | undefined {
@@ -50,8 +46,4 @@ function problemIn(detail: string): ClaimProblem | undefined {
   if (/unbound immediate PersistentVolumeClaims|non-existent persistentvolume|is being deleted/i.test(detail))
     return { kind: 'unbound', detail };
   return /ReadWriteOncePod/.test(detail) ? { kind: 'in use', detail } : undefined;
-}
-
-function timeOf({ lastTimestamp, eventTime, metadata }: PodEvent): number {
-  return (lastTimestamp ?? eventTime ?? metadata.creationTimestamp)?.getTime() ?? 0;
 }

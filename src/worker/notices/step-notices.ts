@@ -7,7 +7,8 @@ import { writeNotice } from './host-notice.ts';
 
 /**
  * Returns a function that writes a line for each event that explains a wait to the host's stderr:
- * one for a pod without a node, and one for a quota without room. Writes nothing after an abort.
+ * one for a pod without a node, one for a quota without room, and one for volumes that are not
+ * mounted. Writes nothing after an abort.
  */
 export function stepNotices(
   stderr: Writable | undefined,
@@ -30,5 +31,6 @@ function lineOf(event: StepProgress): string | undefined {
   if (event.kind === 'unschedulable')
     return `pod ${podName} waits for a node that accepts it: ${event.message ?? 'no reason is reported'}`;
   if (event.kind === 'waiting-for-quota') return `pod ${podName} waits for room in a quota: ${event.message}`;
+  if (event.kind === 'waiting-for-volumes') return `pod ${podName} waits for its volumes: ${event.message}`;
   return undefined;
 }

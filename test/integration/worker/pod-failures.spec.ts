@@ -4,7 +4,7 @@ import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import type { ContainerSpec, StepProgress } from '../../../src/index.ts';
-import { makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
+import { Collector, makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
 import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 
@@ -56,6 +56,30 @@ describe('KubernetesWorker and the ends of its pods', () => {
       await world.setup.deletePod(podName);
       expect(await failed).to.include({ code: 'KW_ERR_POD_DELETED', podName, retryable: false, mayStillRun: false });
     });
+
+  it('reports a volume that cannot be mounted, and continues when it can', async () => {
+    const stderr = new Collector();
+    const events: StepProgress[] = [];
+    const spec = { image, secretMounts: [{ path: '/keys', secretName: 'late' }] };
+    const reported = Promise.withResolvers<void>();
+    const delegate = {
+      progress: (event: StepProgress): void => {
+        events.push(event);
+        if (event.kind === 'waiting-for-volumes') reported.resolve();
+      },
+    };
+    const owner = newOwner();
+    const creating = world.worker.findOrCreateContainer(owner, spec, { delegate, stderr });
+    await reported.promise;
+    const where = { namespace: 'default' };
+    await api.createNamespacedSecret({ ...where, body: { metadata: { name: 'late' }, stringData: { key: 'value' } } });
+    await creating;
+    const kinds = events.map(({ kind }) => kind);
+    expect(kinds.slice(0, 5)).to.deep.equal(['creating-pod', 'scheduled', 'pulling', 'waiting-for-volumes', 'pulled']);
+    expect(stderr.text).to.match(/^pod \S+ waits for its volumes: .*secret.* "late".*\n$/);
+    await world.worker.ownerFinished(owner);
+    await api.deleteNamespacedSecret({ ...where, name: 'late' });
+  });
 
   it('stops waiting for the pull of an image when it is aborted, and leaves no pod after the next pass of the reaper [A50]', async () => {
     const abort = new AbortController();

@@ -11,7 +11,7 @@ import {
 import { PodDeletedError, type PodError, PodFailedError } from '../../../src/errors/pod.ts';
 import { ChangeSignal } from '../../../src/internal/change-signal.ts';
 import type { Mask } from '../../../src/internal/host-mask.ts';
-import type { Pod } from '../../../src/kubernetes/cluster.ts';
+import type { Pod, PodEvent } from '../../../src/kubernetes/cluster.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../../src/pods/pod-supervisor.ts';
 import type { AbortOptions } from '../../../src/runtime/options.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -355,6 +355,29 @@ describe('PodSupervisor', () => {
       agent.hello.resolves();
       await clock.advance(5_000);
       expect(outcome).to.deep.equal({ value: 'resolved' });
+    });
+
+    it('reports at 3, 6 and 12 s what the node says of volumes that it cannot mount, and at the time-out', async () => {
+      agent.hello.rejects(noAgent);
+      const conditions = [
+        { type: 'PodScheduled', status: 'True' },
+        { type: 'PodReadyToStartContainers', status: 'False', lastTransitionTime: new Date(0) },
+      ];
+      watched = { pod: { ...scheduled, status: { conditions } } };
+      const failure = (message: string, at: number) =>
+        ({ metadata: {}, involvedObject: {}, reason: 'FailedMount', message, lastTimestamp: new Date(at) }) as PodEvent;
+      cluster.podEvents.onFirstCall().resolves(undefined);
+      cluster.podEvents.onSecondCall().rejects(unavailable);
+      cluster.podEvents.resolves([failure('secret "s" not found', 2), failure('timed out', 1)]);
+      const volumesFailed = sinon.stub();
+      const outcome = outcomeOf(supervisor.whenAgentAnswers(supervised, { volumesFailed }));
+      await clock.advance(11_999);
+      sinon.assert.notCalled(volumesFailed);
+      await clock.advance(1);
+      sinon.assert.calledOnceWithExactly(volumesFailed, 'secret "s" not found');
+      await clock.advance(60_000);
+      expect(outcome.error).to.include({ code: 'KW_ERR_POD_START_TIMEOUT' });
+      expect((outcome.error as PodError).detail).to.contain('secret "s" not found');
     });
 
     it('rejects with the reason of the signal [A27]', async () => {

@@ -36,6 +36,7 @@ const kinds: readonly StepProgress['kind'][] = [
   'unschedulable',
   'scheduled',
   'pulling',
+  'waiting-for-volumes',
   'pulled',
   'agent-ready',
   'streaming-input',
@@ -64,6 +65,7 @@ const facts: Readonly<Record<string, (progress: StartProgress) => void>> = {
   'waiting-for-another-host': (progress) => progress.waitingForAnotherHost(),
   'creating-pod': (progress) => progress.creatingPod(),
   'waiting-for-quota': (progress) => progress.waitingForQuota('exceeded quota', 2),
+  'waiting-for-volumes': (progress) => progress.waitingForVolumes('secret "s" not found'),
   'agent-ready': (progress) => progress.agentReady(),
   'streaming-input': (progress) => progress.streamingInput(input),
   'streaming-cache': (progress) => progress.streamingCache(cache),
@@ -132,6 +134,17 @@ describe('StartProgress', () => {
         ]);
       }),
     );
+  });
+
+  it('reports volumes that are not mounted while the container does not exist', () => {
+    const seen = ['creating', 'waiting-for-volumes', 'waiting-for-volumes', 'running', 'waiting-for-volumes'];
+    expect(kindsOf(seen)).to.deep.equal(['scheduled', 'pulling', 'waiting-for-volumes', 'pulled']);
+    expect(eventsOf(seen)).to.deep.include({
+      podName: 'pod',
+      at: new Date(1_000),
+      kind: 'waiting-for-volumes',
+      message: 'secret "s" not found',
+    });
   });
 
   it('reports every event of an input until all inputs are done', () => {

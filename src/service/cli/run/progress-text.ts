@@ -14,6 +14,8 @@ export function progressText(event: StepProgress): string | undefined {
       return `scheduled on ${event.nodeName}`;
     case 'pulling':
       return `pulling ${event.image}`;
+    case 'waiting-for-volumes':
+      return `waiting for volumes: ${event.message}`;
     case 'pulled':
       return `pulled ${event.image}`;
     case 'streaming-input':

@@ -6,6 +6,7 @@ import { Collector } from '../../../contract/worker/setup.ts';
 
 const facts = { at: new Date(0), podName: 'p' };
 const unschedulable: StepProgress = { kind: 'unschedulable', message: 'no s3cret node', ...facts };
+const noVolumes: StepProgress = { kind: 'waiting-for-volumes', message: 'secret "s" not found', ...facts };
 const noQuota: StepProgress = { kind: 'waiting-for-quota', message: 'full', queued: 0, ...facts };
 
 describe('stepNotices', () => {
@@ -17,11 +18,12 @@ describe('stepNotices', () => {
 
   it('writes one masked line for each wait, and nothing else', () => {
     const notice = stepNotices(stderr, (text) => text.replace('s3cret', '***'), {});
-    for (const event of [unschedulable, noQuota, unschedulable, noQuota, { kind: 'ready', ...facts } as const])
-      notice(event);
+    const waits = [unschedulable, noQuota, noVolumes];
+    for (const event of [...waits, ...waits, { kind: 'ready', ...facts } as const]) notice(event);
     expect(stderr.chunks).to.deep.equal([
       'pod p waits for a node that accepts it: no *** node\n',
       'pod p waits for room in a quota: full\n',
+      'pod p waits for its volumes: secret "s" not found\n',
     ]);
   });
 
