@@ -82,7 +82,6 @@ describe('PvcStore on the embedded cluster', () => {
     partBytes: 262_144,
     listedKeys: 8,
     aborts: 3,
-    largeBytes: 1_073_741_824,
   });
 
   describe('over connections to the API server that are lost', function () {
