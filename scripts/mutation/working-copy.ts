@@ -12,7 +12,7 @@ const run = promisify(execFile);
 /** A spec that hangs under a change has detected it. */
 const specTimeoutMs = 240_000;
 /** For a test: one that hangs need not wait as long as it may on a busy machine. */
-const testTimeoutMs = 30_000;
+const testTimeoutMs = 10_000;
 
 /**
  * The result of a run of specs: the number of tests that passed and failed, or undefined if the
