@@ -185,7 +185,7 @@ describe('a transfer with a refused exec', () => {
       const receiving = each.receive({ volume: 'v' }, source);
       const silent = await rig.api.exec(0);
       await until('the client has connected', () => silent.bytesToPod > 0);
-      await clock.advance(60_000);
+      await clock.advance(120_000);
       await receiving;
       await each.status();
       expect(protocols()).to.deep.equal(['SPDY/3.1', 'v4.channel.k8s.io', 'v4.channel.k8s.io']);
