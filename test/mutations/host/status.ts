@@ -76,7 +76,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/service/each-of.ts',
     find: 'const maxCalls = 8;',
     replace: 'const maxCalls = 100;',
-    killedBy: api,
+    killedBy: { specs: ['test/unit/service/each-of.spec.ts'] },
   },
   {
     name: 'a viewer of a log frees the output of other hosts',
