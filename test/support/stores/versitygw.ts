@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 
 import { createCertificates } from '../../../src/embedded/server/certificates.ts';
 import type { S3StoreOptions } from '../../../src/runtime/s3-store-options.ts';
+import { patienceMs } from '../patience.ts';
 
 const run = promisify(execFile);
 const build = fileURLToPath(new URL('../../../hack/tools/build', import.meta.url));
@@ -122,8 +123,8 @@ export class Versitygw {
     let errors = '';
     child.stderr.on('data', (text) => (errors += String(text)));
     this.#process = child;
-    for (let tries = 0; !(await listens(this.port)); tries += 1) {
-      if (child.exitCode !== null || tries > 200) throw new Error(`versitygw did not start: ${errors}`);
+    for (const end = Date.now() + patienceMs; !(await listens(this.port)); ) {
+      if (child.exitCode !== null || Date.now() > end) throw new Error(`versitygw did not start: ${errors}`);
       await delay(25);
     }
   }
