@@ -35,7 +35,7 @@ describe('transfers on a real cluster', function () {
   before(async function () {
     real = await realCluster(this, 'transfers');
     database = await newPGlite();
-    const { kubeconfigPath, account, namespace } = real;
+    const { kubeconfigPath, namespace } = real;
     const logger: Logger = {
       ...silentLogger,
       info: (message) => {
@@ -44,7 +44,6 @@ describe('transfers on a real cluster', function () {
     };
     setup = workerSetup({
       kubeconfigPath,
-      account,
       namespace,
       database,
       image: shellImage,
