@@ -78,7 +78,7 @@ describe('PvcStore on a real cluster', () => {
   });
 
   describe('on a file system over an object store', () => {
-    let mount: FuseMount | undefined;
+    const mounts: FuseMount[] = [];
 
     before(async function () {
       const problem = await fuseProblem();
@@ -89,24 +89,27 @@ describe('PvcStore on a real cluster', () => {
     });
 
     after(async () => {
-      await mount?.close();
+      for (const mount of mounts) await mount.close();
     });
+
+    async function mounted(): Promise<FuseMount> {
+      const mount = await mountFuse();
+      mounts.push(mount);
+      return mount;
+    }
 
     describeArchiveStore('as an ArchiveStore', {
       open: async () => {
-        mount = await mountFuse();
+        const mount = await mounted();
         await claims.createHostPath('objects', mount.path);
-        return openAlone('objects', async () => {
-          await mount?.close();
-          mount = undefined;
-        });
+        return openAlone('objects', () => mount.close());
       },
       partBytes: 262_144,
       aborts: 3,
     });
 
     it('rejects with StoreUnavailableError while the file system hangs, without an effect on other stores', async () => {
-      mount = await mountFuse();
+      const mount = await mounted();
       await claims.createHostPath('hung', mount.path);
       await claims.createHostPath('well', await claims.folder());
       const impatient = new PvcWorker({

@@ -14,6 +14,8 @@ describe('KubernetesWorker with a pool of one connection', () => {
   let cluster: EmbeddedCluster | undefined;
   let server: PostgresServer | undefined;
   let pool: pg.Pool | undefined;
+  /** The ends of the connections. `pool.end` does not wait for them. */
+  const ends: Promise<void>[] = [];
   let setup: WorkerSetup;
 
   before(async () => {
@@ -23,8 +25,7 @@ describe('KubernetesWorker with a pool of one connection', () => {
     ]);
     // All workers share the connection. A call that needs a second one would time out.
     pool = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 10_000 });
-    // The server stops before the end of the connection arrives.
-    pool.on('connect', (client) => client.on('error', () => {}));
+    pool.on('connect', (client) => ends.push(new Promise((resolve) => client.once('end', () => resolve()))));
     setup = workerSetup({
       kubeconfigPath: cluster.kubeconfigPath,
       namespace: 'default',
@@ -37,6 +38,8 @@ describe('KubernetesWorker with a pool of one connection', () => {
   after(async () => {
     await cluster?.close();
     await pool?.end();
+    // A server that stops would end them with an error.
+    await Promise.all(ends);
     await server?.stop();
   });
 

@@ -17,6 +17,7 @@ export interface FuseMount {
   hang(): void;
   /** Ends `hang`. */
   continue(): void;
+  /** Idempotent. */
   close(): Promise<void>;
 }
 
@@ -35,16 +36,17 @@ export async function mountFuse(): Promise<FuseMount> {
   await mkdir(objects);
   await mkdir(path);
   const { dev } = await stat(path);
-  const server = spawn('python3', [script, objects, path], { stdio: 'inherit' });
+  const server = spawn('python3', [script, objects, path], { stdio: 'ignore' });
   while ((await stat(path)).dev === dev) {
     if (server.exitCode !== null) throw new Error(`the file system ended with exit code ${server.exitCode}`);
     await sleep(50);
   }
+  let closing: Promise<void> | undefined;
   return {
     path,
     hang: () => void server.kill('SIGSTOP'),
     continue: () => void server.kill('SIGCONT'),
-    close: async () => await unmount(server, path, folder),
+    close: () => (closing ??= unmount(server, path, folder)),
   };
 }
 

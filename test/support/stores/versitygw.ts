@@ -92,7 +92,8 @@ export class Versitygw {
     return {
       bucket: this.bucket,
       endpoint: `${scheme}://127.0.0.1:${port}`,
-      credentials: this.#key,
+      // A copy: a client of the SDK adds members to it.
+      credentials: { ...this.#key },
       ...(this.authority === undefined ? {} : { ca: this.authority }),
       ...more,
     };
