@@ -5,8 +5,9 @@ import { execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
 import { messageBufferBytes } from './exec/stdin-frames.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import type { Cluster } from './kubernetes/cluster.ts';
+import { GrantedCalls } from './kubernetes/granted-calls.ts';
 import { AgentPool } from './pods/agent-pool.ts';
-import { connectByExec, type ExecInPodOptions } from './pods/exec-agent.ts';
+import { connectByExec, type SharedExecOptions } from './pods/exec-agent.ts';
 import type { Clock } from './runtime/options.ts';
 import type { TransferOptions } from './runtime/transfer-options.ts';
 import { apiMetrics } from './telemetry/cluster-metrics.ts';
@@ -19,7 +20,7 @@ export interface WorkerAgents {
   /** The limits of the pool. */
   readonly limits: ConnectionLimits;
   /** What all execs share. */
-  readonly exec: Pick<ExecInPodOptions, 'buffers' | 'protocols' | 'observe'>;
+  readonly exec: SharedExecOptions;
 }
 
 /** Composes the connections to the agents, each by an exec. */
@@ -29,6 +30,7 @@ export function composeAgents(options: KubernetesWorkerOptions, cluster: Cluster
     buffers: new MessageBuffers(messageBufferBytes),
     protocols: new ProtocolOrder(options.execProtocols ?? execProtocols),
     observe: apiMetrics(),
+    granted: new GrantedCalls(clock),
   };
   const limits = new ConnectionLimits({ maxTransfers: transfers.maxConcurrent, maxAttachments });
   const pool = new AgentPool({

@@ -2,13 +2,13 @@ import { HermeticGuard } from './hermetic/hermetic-guard.ts';
 import { inProbePod, type ProbePodComponents } from './hermetic/probe-pods.ts';
 import { type ReachComponents, reachFromPod } from './hermetic/reach-probe.ts';
 import type { Cluster } from './kubernetes/cluster.ts';
-import { type ExecInPodOptions, execInMain } from './pods/exec-agent.ts';
+import { execInMain, type SharedExecOptions } from './pods/exec-agent.ts';
 import type { PodSupervisor } from './pods/pod-supervisor.ts';
 
 interface WorkerHermeticComponents extends ProbePodComponents {
   readonly cluster: Cluster;
   readonly pods: PodSupervisor;
-  readonly exec: Pick<ExecInPodOptions, 'buffers' | 'protocols' | 'observe'>;
+  readonly exec: SharedExecOptions;
   readonly startTimeoutMs: number;
 }
 

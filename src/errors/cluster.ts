@@ -79,7 +79,8 @@ export class UnauthorizedError extends ClusterError {
 }
 
 /**
- * Thrown if the caller lacks a permission (403). The message names the RBAC rule that grants it.
+ * Thrown if the caller lacks a permission (403). The message names the RBAC rule that grants it. If
+ * the API server has granted such a call before, it is thrown after 10 s of refusals.
  *
  * @public
  */
@@ -167,7 +168,8 @@ export class TooManyRequestsError extends ClusterError {
 
 /**
  * Thrown if the API server cannot be reached, or cannot serve now (connection errors, 408, 500,
- * 502, 503, 504).
+ * 502, 503, 504), or refuses for less than 10 s what it granted before (403), as a server does that
+ * has just started.
  *
  * @public
  */

@@ -15,11 +15,7 @@ export interface RealCluster {
   readonly namespace: string;
   readonly kubeConfig: KubeConfig;
   readonly kubeconfigPath: string;
-  /**
-   * A service account with the permissions of `docs/rbac.md`, and no others: the workers use it. Suites
-   * that end the API server do not: one that has just started refuses what RBAC permits until it has
-   * read the roles, and the library takes a refusal for final.
-   */
+  /** A service account with the permissions of `docs/rbac.md`, and no others: the workers use it. */
   readonly account: KubeConfig;
   /** Deletes the namespace with its contents, without waiting for the deletion. */
   remove(): Promise<void>;

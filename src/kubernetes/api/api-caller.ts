@@ -19,6 +19,7 @@ import { CredentialStep } from '../access/credential-step.ts';
 import type { KubeConfigSource } from '../access/kube-config-source.ts';
 import type { LoadedConfig } from '../access/loaded-config.ts';
 import { CallSignal, CallTimeout } from '../call-signal.ts';
+import { GrantedCalls } from '../granted-calls.ts';
 import { apiAnswerError, neverArrived, noAnswerError } from './api-error.ts';
 import { apiUrl, type Query } from './api-url.ts';
 import { RequestRate } from './request-rate.ts';
@@ -68,11 +69,13 @@ export class ApiCaller {
   readonly #options: ApiCallerOptions;
   readonly #credentials: CredentialStep;
   readonly #rate: RequestRate;
+  readonly #granted: GrantedCalls;
 
   constructor(options: ApiCallerOptions) {
     this.#options = options;
     this.#credentials = new CredentialStep({ ...options, limitMs: options.callTimeoutMs });
     this.#rate = new RequestRate({ ...rate, clock: options.clock });
+    this.#granted = new GrantedCalls(options.clock);
   }
 
   /**
@@ -129,7 +132,9 @@ export class ApiCaller {
       throw error;
     }
     report(response.status);
-    return await requireSuccess(response, request);
+    const success = await requireSuccess(response, request);
+    this.#granted.add(request.facts);
+    return success;
   }
 
   async #retrying<T>(request: ApiRequest, attempt: (access: ClusterAccess) => Promise<T>): Promise<T> {
@@ -144,7 +149,7 @@ export class ApiCaller {
       return await attempt(access);
     };
     const decide = (thrown: unknown): RetryDecision => {
-      const error = isCallError(thrown) ? thrown : noAnswerError(thrown, facts);
+      const error = isCallError(thrown) ? this.#granted.judge(thrown) : noAnswerError(thrown, facts);
       if (error instanceof UnauthorizedError && access !== undefined && !refused) {
         refused = true;
         this.#credentials.refuse(access);
@@ -183,6 +188,9 @@ function dateOf({ headers }: Response): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
+/** The statuses of `ApiUnavailableError` that mean that the server has not executed the request. */
+const refusals: ReadonlySet<number | undefined> = new Set([403, 409]);
+
 type CallError = ClusterError | CredentialsUnavailableError;
 
 function isCallError(thrown: unknown): thrown is CallError {
@@ -196,6 +204,6 @@ function mayRetry({ retry }: ApiRequest, error: CallError): boolean {
   return (
     error instanceof TooManyRequestsError ||
     neverArrived(error) ||
-    (error instanceof ApiUnavailableError && error.status === 409)
+    (error instanceof ApiUnavailableError && refusals.has(error.status))
   );
 }

@@ -209,7 +209,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_API_UNAVAILABLE',
     className: 'ApiUnavailableError',
-    when: 'The API server cannot be reached, or cannot serve now (connection errors, 408, 500, 502, 503, 504).',
+    when: 'The API server cannot be reached, or cannot serve now (connection errors, 408, 500, 502, 503, 504), or refuses for less than 10 s what it granted before (403), as a server does that has just started.',
     retryable: 'yes',
     fields: ['status'],
   },
@@ -230,7 +230,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_FORBIDDEN',
     className: 'ForbiddenError',
-    when: 'The caller lacks a permission (403). The message names the RBAC rule that grants it.',
+    when: 'The caller lacks a permission (403). The message names the RBAC rule that grants it. If the API server has granted such a call before, it is thrown after 10 s of refusals.',
     retryable: 'no',
     fields: [],
   },

@@ -24,8 +24,8 @@ describe('an API server that is killed and started five times, on a real cluster
     api = kubeApi(this);
     real = await realCluster(this, 'api-server');
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+    const { kubeconfigPath, account, namespace } = real;
+    setup = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage });
     worker = await setup.open();
   });
 

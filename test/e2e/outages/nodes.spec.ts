@@ -24,8 +24,8 @@ describe('the nodes and the API server of a real cluster', () => {
     real = await realCluster(this, 'nodes');
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    ({ openWith } = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage }));
+    const { kubeconfigPath, account, namespace } = real;
+    ({ openWith } = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage }));
     worker = await openWith({});
   });
 

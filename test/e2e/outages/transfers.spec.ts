@@ -35,7 +35,7 @@ describe('transfers on a real cluster', function () {
   before(async function () {
     real = await realCluster(this, 'transfers');
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
+    const { kubeconfigPath, account, namespace } = real;
     const logger: Logger = {
       ...silentLogger,
       info: (message) => {
@@ -44,6 +44,7 @@ describe('transfers on a real cluster', function () {
     };
     setup = workerSetup({
       kubeconfigPath,
+      account,
       namespace,
       database,
       image: shellImage,

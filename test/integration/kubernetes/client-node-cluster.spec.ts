@@ -94,12 +94,12 @@ describe('ClientNodeCluster', () => {
 
     it('returns a node, or undefined if it does not exist, and rejects without the permission', async () => {
       const conditions = [{ type: 'Ready', status: 'True' }];
+      answers(fails(403, 'Forbidden'));
+      expect(await rejection(cluster.getNode('n'))).to.be.instanceOf(ForbiddenError);
       answers(gives({ metadata: { name: 'n' }, status: { conditions } }), fails(404, 'NotFound'));
       expect((await cluster.getNode('n'))?.status).to.deep.equal({ conditions });
       expect(await cluster.getNode('n')).to.equal(undefined);
       expect(server.requests[0]).to.equal('GET /api/v1/nodes/n');
-      answers(fails(403, 'Forbidden'));
-      expect(await rejection(cluster.getNode('n'))).to.be.instanceOf(ForbiddenError);
     });
 
     it('rejects with the missing permission', async () => {
@@ -318,6 +318,49 @@ describe('ClientNodeCluster', () => {
     }
   });
 
+  describe('a refusal of what the server granted before, as by one that has just started', () => {
+    beforeEach(async () => {
+      answers(gives(pod));
+      await cluster.getPod('p');
+      await cluster.createPod(newPod);
+      server.requests.length = 0;
+    });
+
+    it('is retried, also for a creation', async () => {
+      answers(fails(403, 'Forbidden'), gives(pod), fails(403, 'Forbidden'), fails(403, 'Forbidden'), gives(pod));
+      expect((await passing(cluster.getPod('p')))?.metadata?.name).to.equal('p');
+      expect((await passing(cluster.createPod(newPod))).metadata?.name).to.equal('p');
+      expect(server.requests).to.have.length(5);
+    });
+
+    it('is ApiUnavailableError for 10 s, and ForbiddenError from then on', async () => {
+      answers(fails(403, 'Forbidden'));
+      const early = await rejection(passing(cluster.getPod('p')));
+      expect(early).to.be.instanceOf(ApiUnavailableError).and.include({ status: 403, retryable: true });
+      expect(early.message).to.contain('the server refuses what it granted before').and.contain('verb get on pods');
+      await clock.advance(10_000);
+      server.requests.length = 0;
+      expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(ForbiddenError);
+      expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(ForbiddenError);
+      expect(server.requests).to.have.length(2);
+    });
+
+    it('is temporary again after the server has granted the call', async () => {
+      answers(fails(403, 'Forbidden'));
+      await rejection(passing(cluster.getPod('p')));
+      await clock.advance(10_000);
+      answers(gives(pod), fails(403, 'Forbidden'), gives(pod));
+      await cluster.getPod('p');
+      expect((await passing(cluster.getPod('p')))?.metadata?.name).to.equal('p');
+    });
+
+    it('does not concern other calls: a missing permission is reported at once', async () => {
+      answers(fails(403, 'Forbidden'));
+      expect(await rejection(cluster.deletePod('p'))).to.be.instanceOf(ForbiddenError);
+      expect(server.requests).to.have.length(1);
+    });
+  });
+
   describe('deleting', () => {
     it('deletes only the pod with the uid', async () => {
       let sent = '';
@@ -362,11 +405,11 @@ describe('ClientNodeCluster', () => {
     });
 
     it('of pods transfer one of them at most to see whether the server answers', async () => {
-      answers(gives({ metadata: { continue: 'c1' }, items: [pod] }), fails(403, 'Forbidden'));
-      await cluster.probePods();
-      const { pathname, search } = new URL(server.requests[0]!.slice(4), server.url);
-      expect([pathname, search]).to.deep.equal(['/api/v1/namespaces/ci/pods', '?limit=1']);
+      answers(fails(403, 'Forbidden'), gives({ metadata: { continue: 'c1' }, items: [pod] }));
       expect(await rejection(cluster.probePods())).to.include({ code: 'KW_ERR_FORBIDDEN', verb: 'list' });
+      await cluster.probePods();
+      const { pathname, search } = new URL(server.requests[1]!.slice(4), server.url);
+      expect([pathname, search]).to.deep.equal(['/api/v1/namespaces/ci/pods', '?limit=1']);
       expect(server.requests).to.have.length(2);
     });
 
@@ -384,6 +427,9 @@ describe('ClientNodeCluster', () => {
 
     it('of the events of a pod return them with their dates, or undefined without the permission', async () => {
       const time = '2030-01-01T00:00:00.123456Z';
+      answers(fails(403, 'Forbidden'));
+      expect(await cluster.podEvents('p', 'u')).to.equal(undefined);
+      server.requests.length = 0;
       const event = { metadata: { name: 'e' }, involvedObject: { name: 'p' }, eventTime: time, lastTimestamp: null };
       answers(gives({ metadata: {}, items: [{ ...event, series: { lastObservedTime: time } }, {}] }));
       expect(await cluster.podEvents('p', 'u')).to.deep.equal([
@@ -399,8 +445,6 @@ describe('ClientNodeCluster', () => {
       expect(searchParams.get('fieldSelector')).to.equal(
         'involvedObject.kind=Pod,involvedObject.name=p,involvedObject.uid=u',
       );
-      answers(fails(403, 'Forbidden'));
-      expect(await cluster.podEvents('p', 'u')).to.equal(undefined);
     });
 
     it('of what a pod uses return it, or undefined where the metrics API is missing, away or forbidden', async () => {
@@ -425,6 +469,8 @@ describe('ClientNodeCluster', () => {
     });
 
     it('of nodes return their architectures, or undefined without the permission', async () => {
+      answers(fails(403, 'Forbidden'));
+      expect(await cluster.nodeArchitectures()).to.equal(undefined);
       const node = (architecture: string): object => ({ metadata: { labels: { 'kubernetes.io/arch': architecture } } });
       answers(gives({ metadata: {}, items: [node('arm64'), node('amd64'), node('arm64'), {}] }));
       expect(await cluster.nodeArchitectures()).to.deep.equal(['amd64', 'arm64']);
@@ -438,8 +484,6 @@ describe('ClientNodeCluster', () => {
         'kubernetes.io/arch,kubernetes.io/arch notin (arm64)',
         'kubernetes.io/arch,kubernetes.io/arch notin (arm64,amd64)',
       ]);
-      answers(fails(403, 'Forbidden'));
-      expect(await cluster.nodeArchitectures()).to.equal(undefined);
     });
   });
 });

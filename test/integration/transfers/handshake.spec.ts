@@ -8,7 +8,9 @@ import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 
 import type { AgentClient } from '../../../src/agent-client/agent-client.ts';
+import { systemClock } from '../../../src/internal/system-clock.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
+import { GrantedCalls } from '../../../src/kubernetes/granted-calls.ts';
 import { until } from '../../support/agent/agent-process.ts';
 import { failure } from '../../support/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -151,6 +153,15 @@ describe('a transfer with a refused exec', () => {
       expect(error.message.length).to.be.below(600);
       expect(source.destroyed).to.equal(true);
     });
+  });
+
+  it('continues after refusals of a server that granted an exec before, as of one that has just started', async () => {
+    const granted = new GrantedCalls(systemClock());
+    await client({ granted }).receive({ volume: 'granted' }, source);
+    const notYet = refused(403, 'Forbidden', 'User "ci" cannot create resource "pods/exec"');
+    rig.api.plan(notYet, notYet);
+    await client({ granted, retryBackoff }).receive({ volume: 'refused' }, Readable.from([archive]));
+    expect(rig.api.tokens).to.have.length(4);
   });
 
   context('when SPDY is refused', () => {

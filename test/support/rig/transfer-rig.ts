@@ -9,6 +9,7 @@ import { type OpenExecOptions, openExec } from '../../../src/exec/open-exec.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from '../../../src/exec/protocol-order.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
+import type { GrantedCalls } from '../../../src/kubernetes/granted-calls.ts';
 import { agentConnectCommand, mainContainerName } from '../../../src/kubernetes/pod-spec/pod-spec.ts';
 import { connectByExec } from '../../../src/pods/exec-agent.ts';
 import type { Clock } from '../../../src/runtime/options.ts';
@@ -28,6 +29,8 @@ export interface RigClientOptions extends AgentClientOptions {
   readonly clock?: Clock;
   /** Shared by several clients. @defaultValue its own */
   readonly limits?: ConnectionLimits;
+  /** The execs that the server has granted. @defaultValue each refusal is final */
+  readonly granted?: GrantedCalls;
   /** The protocols of its connections, in order. @defaultValue the library's */
   readonly protocols?: readonly ExecProtocol[];
   /** The options of its connections. @defaultValue the library's */
@@ -57,6 +60,7 @@ export class TransferRig {
     clock = systemClock(),
     limits,
     exec,
+    granted,
     protocols: names = execProtocols,
     ...options
   }: RigClientOptions = {}): AgentClient {
@@ -67,7 +71,7 @@ export class TransferRig {
       connect: async ({ signal }) => {
         const cluster = await opening;
         return exec === undefined
-          ? connectByExec(cluster, podName, { signal, protocols })
+          ? connectByExec(cluster, podName, { signal, protocols, granted })
           : openExec(await cluster.execEndpoint(target), { protocols, ...exec, signal });
       },
       clock,
