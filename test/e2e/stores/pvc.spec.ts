@@ -7,6 +7,7 @@ import { expect } from 'chai';
 
 import type { ArchiveStore } from '../../../src/stores/archive-store.ts';
 import { describeArchiveStore } from '../../contract/stores/describe-archive-store.ts';
+import { describeClaimCuts } from '../../contract/stores/describe-claim-cuts.ts';
 import { type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
 import { rejection } from '../../support/rejection.ts';
 import { contentOf, inChunks, seededBytes, sha256 } from '../../support/stores/archive-bytes.ts';
@@ -77,6 +78,13 @@ describe('PvcStore on a real cluster', () => {
     aborts: 3,
   });
 
+  describe('on ext4', () => {
+    describeClaimCuts(async () => {
+      await claims.create('cut', { storageClassName: 'dynamic', storage: '1Gi' });
+      return { cluster: real!.cluster, config: real!.kubeConfig, image: shellImage, claim: 'cut' };
+    });
+  });
+
   describe('on a file system over an object store', () => {
     const mounts: FuseMount[] = [];
 
@@ -106,6 +114,12 @@ describe('PvcStore on a real cluster', () => {
       },
       partBytes: 262_144,
       aborts: 3,
+    });
+
+    describeClaimCuts(async () => {
+      const mount = await mounted();
+      await claims.createHostPath('cut-objects', mount.path);
+      return { cluster: real!.cluster, config: real!.kubeConfig, image: shellImage, claim: 'cut-objects' };
     });
 
     it('rejects with StoreUnavailableError while the file system hangs, without an effect on other stores', async () => {

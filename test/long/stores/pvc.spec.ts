@@ -4,14 +4,10 @@ import { expect } from 'chai';
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import type { Cluster } from '../../../src/kubernetes/cluster.ts';
-import type { ArchiveStore } from '../../../src/stores/archive-store.ts';
 import { describeArchiveStore } from '../../contract/stores/describe-archive-store.ts';
-import { TcpProxy, type WirePlan, wireFin, wireReset } from '../../support/rig/tcp-proxy.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
-import { contentOf, inChunks, seededBytes, sha256 } from '../../support/stores/archive-bytes.ts';
+import { describeClaimCuts } from '../../contract/stores/describe-claim-cuts.ts';
+import { contentOf, inChunks, seededBytes } from '../../support/stores/archive-bytes.ts';
 import { PvcWorker } from '../../support/stores/pvc-worker.ts';
-
-const SEEDS = 200;
 
 interface StartedCluster {
   readonly api: CoreV1Api;
@@ -32,19 +28,6 @@ async function startCluster(): Promise<StartedCluster> {
     await embedded.close();
   };
   return { api: config.makeApiClient(CoreV1Api), cluster, config, worker, close };
-}
-
-/** The configuration of a cluster behind a proxy. */
-function through({ port }: TcpProxy, config: KubeConfig): KubeConfig {
-  const proxied = new KubeConfig();
-  const clusters = config.getClusters().map((cluster) => ({ ...cluster, server: `https://127.0.0.1:${port}` }));
-  proxied.loadFromOptions({
-    clusters,
-    users: config.getUsers(),
-    contexts: config.getContexts(),
-    currentContext: config.getCurrentContext(),
-  });
-  return proxied;
 }
 
 async function createClaim(api: CoreV1Api, name: string): Promise<void> {
@@ -84,50 +67,9 @@ describe('PvcStore on the embedded cluster', () => {
     aborts: 3,
   });
 
-  describe('over connections to the API server that are lost', function () {
-    this.timeout(600_000);
-    let proxy: TcpProxy;
-    let cutting: PvcWorker;
-    let store: ArchiveStore;
-
-    before(async () => {
-      const { cluster, config } = started!;
-      proxy = await TcpProxy.start(Number(new URL(config.getCurrentCluster()!.server).port));
-      const execs = await ClientNodeCluster.fromConfig({ kubeConfig: through(proxy, config), namespace: 'default' });
-      const retryBackoff = { firstMs: 1, longestMs: 10 };
-      cutting = new PvcWorker({ cluster, execs, image: 'pause:3.10', retryBackoff });
-      await createClaim(api, 'cut');
-      store = cutting.open({ claim: 'cut' });
-    });
-
-    after(async () => {
-      await store?.close();
-      cutting?.close();
-      await proxy?.close();
-    });
-
-    it(`stores and returns the exact bytes if they are cut at random bytes, with any of ${SEEDS} seeds`, async () => {
-      let lost = 0;
-      for (let seed = 1; seed <= SEEDS; seed += 1) {
-        const random = seededRandom(seed);
-        const bytes = seededBytes(Math.floor(random() * 400_000), seed);
-        // Frames surround the bytes of one direction; the other one has little else.
-        const cut = (main: 'up' | 'down'): WirePlan => {
-          const direction = random() < 0.8 ? main : main === 'up' ? 'down' : 'up';
-          const offset = Math.floor(random() * (direction === main ? bytes.length + 8_000 : 8_000));
-          return { [direction]: { after: [[offset, random() < 0.5 ? wireReset : wireFin]] } };
-        };
-        const key = `cut/00/a-${seed}`;
-        proxy.renew(cut('up'), cut('up'));
-        const written = await store.write(key, inChunks(bytes, seed));
-        expect(written, `seed ${seed}`).to.deep.equal({ storedBytes: bytes.length, storedDigest: sha256(bytes) });
-        proxy.renew(cut('down'), cut('down'));
-        expect((await contentOf(await store.read(key))).equals(bytes), `seed ${seed}`).to.equal(true);
-        lost += proxy.wires.length - 1;
-      }
-      // Some offsets are behind the end of a connection.
-      expect(lost).to.be.above(SEEDS);
-    });
+  describeClaimCuts(async () => {
+    await createClaim(api, 'cut');
+    return { ...started!, image: 'pause:3.10', claim: 'cut' };
   });
 
   it('has one pod for all hosts, which stays when one of them closes', async () => {
