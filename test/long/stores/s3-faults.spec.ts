@@ -10,16 +10,13 @@ import type { S3StoreOptions } from '../../../src/runtime/s3-store-options.ts';
 import { PartBuffers } from '../../../src/stores/s3/part-buffers.ts';
 import { openS3Store, type S3Store } from '../../../src/stores/s3/s3-store.ts';
 import { rejection } from '../../support/rejection.ts';
-import { blackHole, TcpProxy, wireFin, wireReset } from '../../support/rig/tcp-proxy.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
+import { blackHole, TcpProxy, wireReset } from '../../support/rig/tcp-proxy.ts';
 import { allOf, contentOf, inChunks, seededBytes, sha256 } from '../../support/stores/archive-bytes.ts';
 import { hasS3Server, type ServerKey, Versitygw } from '../../support/stores/versitygw.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
 const MiB = 1_048_576;
 const partBytes = 5 * MiB;
-/** How many transfers are cut at random bytes, in each direction. */
-const cuts = 200;
 
 describe('an S3 store and faults', function () {
   this.timeout(300_000);
@@ -64,35 +61,6 @@ describe('an S3 store and faults', function () {
 
   after(async () => {
     await server?.[Symbol.asyncDispose]();
-  });
-
-  it('returns the exact bytes of reads that are cut at random bytes', async () => {
-    const [key, bytes, random] = [newKey(), seededBytes(2 * MiB), seededRandom(1)];
-    await store.write(key, inChunks(bytes));
-    for (let round = 0; round < cuts; round += 1) {
-      await store.close();
-      store = open();
-      const cut = () => ({
-        down: { after: [[Math.floor(random() * 2 * MiB), random() < 0.5 ? wireReset : wireFin]] as const },
-      });
-      proxy.plan(cut(), cut());
-      expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
-    }
-  });
-
-  it('stores the exact bytes of writes that are cut at random bytes', async () => {
-    const random = seededRandom(2);
-    for (let round = 0; round < cuts; round += 1) {
-      // Parts are large: most rounds have a part of one, and some have three.
-      const [key, bytes] = [newKey(), seededBytes(Math.floor(random() ** 3 * 3 * partBytes), round)];
-      await store.close();
-      store = open();
-      const limit = Math.min(bytes.length + 1_000, 4 * MiB);
-      const cut = () => ({ up: { after: [[Math.floor(random() * limit), wireReset]] as const } });
-      proxy.plan(cut(), cut());
-      expect((await store.write(key, inChunks(bytes))).storedDigest).to.equal(sha256(bytes));
-      expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
-    }
   });
 
   it('resolves if the answer to a write is lost, and still refuses a second write', async () => {
