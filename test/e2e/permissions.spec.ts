@@ -40,16 +40,18 @@ describe('A worker with exactly the permissions of docs/rbac.md', () => {
     });
     const { container } = await makeContainer(worker, shellImage);
     expect((await sh(container, 'echo works')).stdout).to.equal('works\n');
-    const { events } = await container.describe();
-    expect(events?.map(({ reason }) => reason)).to.include('Scheduled');
+    let description = await container.describe();
+    expect(description.events?.map(({ reason }) => reason)).to.include('Scheduled');
     const fewer = rules.filter(({ resources }) => resources?.includes('events') !== true);
     await rbac.replaceNamespacedRole({ name, namespace, body: { metadata: { name }, rules: fewer } });
-    const described = async () => await container.describe();
-    let description = await described();
-    // The API server applies a changed role after a moment.
-    while (description.events !== undefined) description = await described();
+    // The API server applies a changed role after a moment, and may have just started for 10 s.
+    while (description.events !== undefined)
+      description = await container.describe().catch((error: unknown) => {
+        expect(error).to.include({ code: 'KW_ERR_API_UNAVAILABLE', resource: 'events', status: 403 });
+        return description;
+      });
     // The kubelet reports the phase after a moment.
-    while (description.phase === 'Pending') description = await described();
+    while (description.phase === 'Pending') description = await container.describe();
     expect(description).to.include({ podName: container.podName, phase: 'Running' });
   });
 
