@@ -16,7 +16,7 @@ import { chooseStores } from './stores/store-choice.ts';
 import { podStoreName } from './stores/store-names.ts';
 import type { StoresOptions } from './stores/stores-options.ts';
 import { archiveMetrics } from './telemetry/archive-metrics.ts';
-import type { OutputSaving } from './worker/output-saver.ts';
+import type { OutputSaving } from './worker/process/output-saver.ts';
 
 export interface WorkerStoresComponents {
   readonly workerName: string;

@@ -25,15 +25,11 @@ import type { Tracing } from '../telemetry/tracing.ts';
 import { abortOptions, text } from '../validation/common-shapes.ts';
 import { attachOptions, processIO, processSpec, runOptions } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
-import type { ResultComponents } from './agent-result.ts';
-import { ContainerProcesses } from './container-processes.ts';
-import { type ContainerSettings, containerSettings } from './container-settings.ts';
-import { EndedProcess } from './ended-process.ts';
-import { mergeEnvironment } from './exec-limits.ts';
-import { maskedDescription } from './masked-texts.ts';
 import { diagnosed, withDiagnostics } from './notices/diagnosed.ts';
-import { type AttachTarget, PodProcess } from './pod-process.ts';
-import { processDigest, requireSameCommand } from './process-digest.ts';
+import { maskedDescription } from './notices/masked-texts.ts';
+import { type ContainerSettings, containerSettings } from './plan/container-settings.ts';
+import { mergeEnvironment } from './plan/exec-limits.ts';
+import { processDigest, requireSameCommand } from './plan/process-digest.ts';
 import {
   type CheckedProcess,
   checkOutput,
@@ -43,8 +39,12 @@ import {
   checkSidecarWritables,
   checkSignalNumber,
   checkStdin,
-} from './process-spec.ts';
-import { type ProcessTarget, startProcess } from './start-process.ts';
+} from './plan/process-spec.ts';
+import type { ResultComponents } from './process/agent-result.ts';
+import { ContainerProcesses } from './process/container-processes.ts';
+import { EndedProcess } from './process/ended-process.ts';
+import { type AttachTarget, PodProcess } from './process/pod-process.ts';
+import { type ProcessTarget, startProcess } from './process/start-process.ts';
 
 export interface PodContainerComponents {
   readonly containers: ContainerRepository;

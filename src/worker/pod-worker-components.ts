@@ -23,9 +23,9 @@ import type {
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
-import type { ContainerCreationComponents } from './container-creation.ts';
-import type { OutputSaving } from './output-saver.ts';
-import type { PrivilegedTeams } from './privileged-teams.ts';
+import type { ContainerCreationComponents } from './creation/container-creation.ts';
+import type { PrivilegedTeams } from './plan/privileged-teams.ts';
+import type { OutputSaving } from './process/output-saver.ts';
 import type { OpenStreams } from './retention/open-streams.ts';
 
 /** The parts of a `PodWorker`. */

@@ -59,15 +59,15 @@ import { artifactHandles, checkReservationTime, reservationRequest } from '../va
 import { checkShape } from '../validation/shape.ts';
 import { reviewTokenOptions } from '../validation/token-shapes.ts';
 import { volumeQuery } from '../validation/volume-shapes.ts';
-import type { ContainerCreationComponents, ContainerOutcome, ContainerRequest } from './container-creation.ts';
-import { placeholderVolumes, planContainer } from './container-plan.ts';
-import { findOrCreateContainer } from './find-or-create-container.ts';
+import type { ContainerCreationComponents, ContainerOutcome, ContainerRequest } from './creation/container-creation.ts';
+import { findOrCreateContainer } from './creation/find-or-create-container.ts';
 import { finishOwner } from './finish-owner.ts';
+import { placeholderVolumes, planContainer } from './plan/container-plan.ts';
+import { checkPrivileged } from './plan/privileged-teams.ts';
+import { specDigest } from './plan/spec-digest.ts';
 import type { PodWorkerComponents } from './pod-worker-components.ts';
-import { checkPrivileged } from './privileged-teams.ts';
-import { specDigest } from './spec-digest.ts';
-import { storedHandleOf } from './stored-volume.ts';
 import type { ArtifactVolumes } from './volumes/artifact-volumes.ts';
+import { storedHandleOf } from './volumes/stored-volume.ts';
 import { WorkerObjects } from './worker-objects.ts';
 
 /**

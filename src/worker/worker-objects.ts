@@ -5,13 +5,13 @@ import type { AbortOptions } from '../runtime/options.ts';
 import type { VolumeMount } from '../runtime/volume.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { isNowhere } from '../stores/nowhere.ts';
-import { OutputSaver } from './output-saver.ts';
 import { type ContainerFinding, PodContainer } from './pod-container.ts';
 import type { PodWorkerComponents } from './pod-worker-components.ts';
-import { StoredVolume } from './stored-volume.ts';
-import { saverOf, TaskCacheSaver } from './task-cache-saver.ts';
+import { OutputSaver } from './process/output-saver.ts';
+import { saverOf, TaskCacheSaver } from './process/task-cache-saver.ts';
 import { ArtifactVolumes, type ArtifactVolumesComponents } from './volumes/artifact-volumes.ts';
 import type { SealedContentComponents } from './volumes/sealed-content.ts';
+import { StoredVolume } from './volumes/stored-volume.ts';
 
 /** Runs work that `Worker.close` aborts and awaits. */
 export type Holding = <T>(work: (signal: AbortSignal) => Promise<T>, options: AbortOptions) => Promise<T>;

@@ -31,7 +31,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a holder does not fence off the holder before it',
-    file: 'src/worker/complete-container.ts',
+    file: 'src/worker/creation/complete-container.ts',
     find: '  await pods.fence(container, generation, options);',
     replace: '',
     killedBy,

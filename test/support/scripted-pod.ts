@@ -11,7 +11,7 @@ import type { ContainerRepository } from '../../src/repository/container-reposit
 import type { ProcessResultRecord } from '../../src/repository/records.ts';
 import type { AbortOptions, Logger } from '../../src/runtime/options.ts';
 import type { ProcessIO } from '../../src/runtime/process.ts';
-import { type AttachTarget, PodProcess, type PodProcessComponents } from '../../src/worker/pod-process.ts';
+import { type AttachTarget, PodProcess, type PodProcessComponents } from '../../src/worker/process/pod-process.ts';
 import { ScriptedClient } from './scripted-client.ts';
 import { silentLogger } from './silent-logger.ts';
 import { untraced } from './untraced.ts';

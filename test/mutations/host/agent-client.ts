@@ -110,7 +110,10 @@ export const mutants: readonly Mutant[] = [
     file: 'src/agent-client/process/attach-operation.ts',
     find: "if (stdin.boolean('owner')) this.#takeStdin(readTurn(stdin));\n    else this.#releaseStdin();",
     replace: "if (!stdin.boolean('owner')) this.#releaseStdin();",
-    killedBy: { specs: ['test/unit/worker/pod-process.spec.ts'], grep: 'when another host takes over its stdin' },
+    killedBy: {
+      specs: ['test/unit/worker/process/pod-process.spec.ts'],
+      grep: 'when another host takes over its stdin',
+    },
   },
   {
     name: 'an upload carries no generation',

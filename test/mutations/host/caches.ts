@@ -2,7 +2,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
 const caches = { specs: ['test/unit/caches/caches.spec.ts'] };
-const creations = { specs: ['test/unit/worker/find-or-create-caches.spec.ts'] };
+const creations = { specs: ['test/unit/worker/creation/find-or-create-caches.spec.ts'] };
 const blessVolume = 'src/repository/postgres/caches/bless-volume.ts';
 const validity = 'src/repository/postgres/caches/cache-validity.ts';
 
@@ -94,14 +94,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a broken cache fails every attempt',
-    file: 'src/worker/container-caches.ts',
+    file: 'src/worker/creation/container-caches.ts',
     find: 'await pods.retry(() => caches.dropTaskCache(key, handle, { signal }), { signal });',
     replace: '',
     killedBy: creations,
   },
   {
     name: 'the end of the container’s own pod drops the cache',
-    file: 'src/worker/container-caches.ts',
+    file: 'src/worker/creation/container-caches.ts',
     find: "if (blame === 'container') throw error;",
     replace: '',
     killedBy: creations,

@@ -4,7 +4,7 @@ const policy = { specs: ['test/unit/hermetic/egress-policy.spec.ts'] };
 const guard = { specs: ['test/unit/hermetic/hermetic-guard.spec.ts'] };
 const probe = { specs: ['test/unit/hermetic/reach-probe.spec.ts'] };
 const pods = { specs: ['test/unit/hermetic/probe-pods.spec.ts'] };
-const creation = { specs: ['test/unit/worker/find-or-create-container.spec.ts'] };
+const creation = { specs: ['test/unit/worker/creation/find-or-create-container.spec.ts'] };
 
 /** Changes of `src/hermetic` and of its use that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
@@ -80,17 +80,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'inputs arrive before the isolation is proven',
-    file: 'src/worker/complete-container.ts',
+    file: 'src/worker/creation/complete-container.ts',
     find: '  if (ground !== undefined) await hermetic.requireSealed(container, ground, options);\n',
     replace: '',
     killedBy: creation,
   },
   {
     name: 'every team may have privileged containers',
-    file: 'src/worker/privileged-teams.ts',
+    file: 'src/worker/plan/privileged-teams.ts',
     find: 'if (team !== undefined && permitted.includes(team)) return;',
     replace: 'return;',
-    killedBy: { specs: ['test/unit/worker/privileged-teams.spec.ts'] },
+    killedBy: { specs: ['test/unit/worker/plan/privileged-teams.spec.ts'] },
   },
   {
     name: 'a hermetic container keeps its capabilities',

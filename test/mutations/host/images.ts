@@ -72,11 +72,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a changed policy keeps a host from its container',
-    file: 'src/worker/find-or-create-container.ts',
+    file: 'src/worker/creation/find-or-create-container.ts',
     find: '  const requested = { ...request, images: imagesOf(request, components, { signal }) };\n',
     replace:
       '  const requested = { ...request, images: imagesOf(request, components, { signal }) };\n  await requested.images();\n',
-    killedBy: { specs: ['test/unit/worker/find-or-create-container.spec.ts'] },
+    killedBy: { specs: ['test/unit/worker/creation/find-or-create-container.spec.ts'] },
   },
   {
     name: 'the tag latest is reproducible',

@@ -1,7 +1,7 @@
 import type { Mutant } from '../../../scripts/mutant.ts';
 
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
-const volumes = { specs: ['test/unit/worker/stored-volume.spec.ts'] };
+const volumes = { specs: ['test/unit/worker/volumes/stored-volume.spec.ts'] };
 const streams = { specs: ['test/unit/worker/retention/open-streams.spec.ts'] };
 const destroyable = 'src/repository/postgres/destroyable-containers.ts';
 const volumeStreams = 'src/repository/postgres/volume-streams.ts';
@@ -103,30 +103,30 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an archive is returned before its stream is recorded',
-    file: 'src/worker/stored-volume.ts',
+    file: 'src/worker/volumes/stored-volume.ts',
     find: '      await abortable(stream.held, signal);\n',
     replace: '      void abortable;\n',
     killedBy: volumes,
   },
   {
     name: 'an abandoned archive keeps its pod',
-    file: 'src/worker/stored-volume.ts',
+    file: 'src/worker/volumes/stored-volume.ts',
     find: "      archive.once('close', () => void stream.close());\n",
     replace: "      archive.once('end', () => void stream.close());\n",
     killedBy: volumes,
   },
   {
     name: 'the copy of an input keeps its artifact for ever',
-    file: 'src/worker/container-inputs.ts',
+    file: 'src/worker/creation/container-inputs.ts',
     find: '  await sources.close();\n',
     replace: '  void sources.close;\n',
-    killedBy: { specs: ['test/unit/worker/container-inputs.spec.ts'] },
+    killedBy: { specs: ['test/unit/worker/creation/container-inputs.spec.ts'] },
   },
   {
     name: 'a call waits for a container that is kept',
-    file: 'src/worker/find-or-create-container.ts',
+    file: 'src/worker/creation/find-or-create-container.ts',
     find: "  if (record?.state === 'kept') throw new ContainerDisappearedError(handle, workerName);\n",
     replace: '',
-    killedBy: { specs: ['test/unit/worker/find-or-create-holders.spec.ts'] },
+    killedBy: { specs: ['test/unit/worker/creation/find-or-create-holders.spec.ts'] },
   },
 ];

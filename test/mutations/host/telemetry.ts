@@ -52,7 +52,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the span of a process does not end when the host detaches',
-    file: 'src/worker/pod-process.ts',
+    file: 'src/worker/process/pod-process.ts',
     find: 'span.fail(error, { signal });\n      throw error;',
     replace: 'throw error;',
     killedBy: traces,
