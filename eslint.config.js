@@ -171,6 +171,12 @@ const mayNotImport = {
   'src/kubernetes/pod-spec/**': ['kubernetes/{access,api,pod-state}/**'],
   'src/kubernetes/pod-state/**': ['kubernetes/{access,api}/**'],
   'src/kubernetes/access/**': ['kubernetes/{api,pod-spec,pod-state}/**'],
+  'src/repository/postgres/connection/**': [
+    'repository/postgres/{migrations,workers,volumes,archives,caches,placement,containers}/**',
+  ],
+  'src/repository/postgres/migrations/**': [
+    'repository/postgres/{workers,volumes,archives,caches,placement,containers}/**',
+  ],
   'src/worker/notices/**': ['worker/{output,retention,volumes,plan,process,creation}/**', 'worker/*.ts'],
   'src/worker/output/**': ['worker/{notices,retention,volumes,plan,process,creation}/**', 'worker/*.ts'],
   'src/worker/retention/**': ['worker/{notices,output,volumes,plan,process,creation}/**', 'worker/*.ts'],

@@ -176,7 +176,7 @@ export type {
   DatabasePool,
   DatabaseResult,
   DatabaseUrl,
-} from './repository/postgres/database.ts';
+} from './repository/postgres/connection/database.ts';
 export type {
   ArchiveContent,
   ArchiveReference,

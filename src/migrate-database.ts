@@ -1,5 +1,5 @@
 import { silentLogger } from './internal/silent-logger.ts';
-import type { Database } from './repository/postgres/database.ts';
+import type { Database } from './repository/postgres/connection/database.ts';
 import type { AbortOptions, Logger } from './runtime/options.ts';
 import { checkShape } from './validation/shape.ts';
 import { migrateDatabaseOptions } from './validation/worker-shapes.ts';

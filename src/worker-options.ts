@@ -3,7 +3,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { InvalidSpecError } from './errors/caller.ts';
 import { type ExecProtocol, execProtocols } from './exec/protocol-order.ts';
 import { checkLabelPrefix, checkPodOptions } from './kubernetes/pod-spec/pod-option-check.ts';
-import type { Database } from './repository/postgres/database.ts';
+import type { Database } from './repository/postgres/connection/database.ts';
 import type { CacheOptions } from './runtime/caches.ts';
 import type { Architecture } from './runtime/container.ts';
 import type { ImageOptions } from './runtime/image.ts';

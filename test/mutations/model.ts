@@ -9,7 +9,7 @@ const killedBy = { specs: ['test/long/model/model.spec.ts'], grep: 'known faults
 export const mutants: readonly Mutant[] = [
   {
     name: 'a holder that was overtaken records its pod',
-    file: 'src/repository/postgres/held-container.ts',
+    file: 'src/repository/postgres/containers/held-container.ts',
     find: `.set({ pod_uid: podUid, updated_at: now() })
     .where('handle', '=', handle)
     .where('state', '=', 'creating')
@@ -38,7 +38,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the reaper deletes a volume during a stream',
-    file: 'src/repository/postgres/destroyable-volumes.ts',
+    file: 'src/repository/postgres/volumes/destroyable-volumes.ts',
     find: `    .where('state', '=', 'destroying')
     .where((eb) => eb.not(hasOpenStream()))`,
     replace: `    .where('state', '=', 'destroying')`,

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
-import type { DatabasePool } from '../../../src/repository/postgres/database.ts';
+import type { DatabasePool } from '../../../src/repository/postgres/connection/database.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { insert, ownerOf, rejection } from '../../contract/repository/repository-under-test.ts';

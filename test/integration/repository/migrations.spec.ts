@@ -7,11 +7,11 @@ import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 import pg from 'pg';
 
-import { connect } from '../../../src/repository/postgres/connection.ts';
+import { connect } from '../../../src/repository/postgres/connection/connection.ts';
+import { StatementRunner } from '../../../src/repository/postgres/connection/statement-runner.ts';
 import { checksums } from '../../../src/repository/postgres/migrations/checksums.ts';
-import { SchemaMigrator } from '../../../src/repository/postgres/migrator.ts';
+import { SchemaMigrator } from '../../../src/repository/postgres/migrations/migrator.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
-import { StatementRunner } from '../../../src/repository/postgres/statement-runner.ts';
 import { newPGlite } from '../../support/database/pglite.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { rejection } from '../../support/rejection.ts';

@@ -7,7 +7,7 @@ import type { PGlite } from '@electric-sql/pglite';
 import { expect } from 'chai';
 import pg from 'pg';
 
-import type { Database } from '../../../src/repository/postgres/database.ts';
+import type { Database } from '../../../src/repository/postgres/connection/database.ts';
 import { migrations } from '../../../src/repository/postgres/migrations/index.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import type { Repository } from '../../../src/repository/repository.ts';

@@ -2,12 +2,12 @@ import { expect } from 'chai';
 import { sql } from 'kysely';
 import pg from 'pg';
 
-import { connect } from '../../../src/repository/postgres/connection.ts';
+import { connect } from '../../../src/repository/postgres/connection/connection.ts';
+import { StatementRunner } from '../../../src/repository/postgres/connection/statement-runner.ts';
 import { checksums } from '../../../src/repository/postgres/migrations/checksums.ts';
 import { migrations, type SchemaMigration } from '../../../src/repository/postgres/migrations/index.ts';
-import { type KnownMigrations, SchemaMigrator } from '../../../src/repository/postgres/migrator.ts';
+import { type KnownMigrations, SchemaMigrator } from '../../../src/repository/postgres/migrations/migrator.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
-import { StatementRunner } from '../../../src/repository/postgres/statement-runner.ts';
 import { containerOf } from '../../contract/repository/repository-under-test.ts';
 import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
 import { rejection } from '../../support/rejection.ts';

@@ -73,7 +73,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a volume with other content keeps its archive',
-    file: 'src/repository/postgres/postgres-volume-repository.ts',
+    file: 'src/repository/postgres/volumes/postgres-volume-repository.ts',
     find: '          ...withoutArchive,\n',
     replace: '',
     killedBy: rows('two references'),

@@ -10,14 +10,14 @@ const postgres = 'src/repository/postgres';
 export const mutants: readonly Mutant[] = [
   {
     name: 'H1: a row that a crashed host left creating is found by nothing',
-    file: `${postgres}/destroyable-containers.ts`,
+    file: `${postgres}/containers/destroyable-containers.ts`,
     find: "    eb.and([eb('state', '=', 'creating'), eb('lease_until', '<', fromNow(-leaseGraceMs))]),\n",
     replace: '',
     killedBy: hazard(1),
   },
   {
     name: 'H2: an owner is found by any of its rows',
-    file: `${postgres}/find-or-insert.ts`,
+    file: `${postgres}/containers/find-or-insert.ts`,
     find: "            .where('state', 'in', liveStates)\n            .where(",
     replace: '            .limit(1)\n            .where(',
     killedBy: hazard(2),
@@ -31,7 +31,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "H4: another worker's handle is unknown",
-    file: `${postgres}/unknown-names.ts`,
+    file: `${postgres}/containers/unknown-names.ts`,
     find: "        .select('handle as name')\n        .where('handle', 'in', handles)\n",
     replace:
       "        .select('handle as name')\n        .where('handle', 'in', handles)\n        .where('worker_name', '=', 'elsewhere')\n",
@@ -53,21 +53,21 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "H8: a worker expires another worker's volume",
-    file: `${postgres}/postgres-volume-repository.ts`,
+    file: `${postgres}/volumes/postgres-volume-repository.ts`,
     find: "lease_until: null, updated_at: now() })\n        .where('worker_name', '=', workerName)\n        .where('handle', '=', handle)\n",
     replace: "lease_until: null, updated_at: now() })\n        .where('handle', '=', handle)\n",
     killedBy: hazard(8),
   },
   {
     name: 'H12: a volume that is created counts as complete',
-    file: `${postgres}/held-container.ts`,
+    file: `${postgres}/containers/held-container.ts`,
     find: "        .set({ state: to, updated_at: now() })\n        .where('container_id'",
     replace: "        .set({ state: to, ready_at: now(), updated_at: now() })\n        .where('container_id'",
     killedBy: hazard(12),
   },
   {
     name: 'H13: the end of one process is the end of all',
-    file: `${postgres}/process-results.ts`,
+    file: `${postgres}/containers/process-results.ts`,
     find: "\n    .where('processes.process_id', '=', processId)",
     replace: ".where((eb) => eb.val(processId !== ''))",
     killedBy: hazard(13),

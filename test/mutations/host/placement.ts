@@ -2,7 +2,7 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 
 const contract = { specs: ['test/integration/repository/postgres.spec.ts'], grep: 'reserve' };
 const placement = { specs: ['test/unit/placement/placement.spec.ts'] };
-const statements = 'src/repository/postgres/reservations.ts';
+const statements = 'src/repository/postgres/placement/reservations.ts';
 
 /** Changes of `src/placement` and of the statements of reservations that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
@@ -15,7 +15,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a caller that has lost a place counts as refused',
-    file: 'src/repository/postgres/postgres-reservation-repository.ts',
+    file: 'src/repository/postgres/placement/postgres-reservation-repository.ts',
     find: "if (found?.tried === '0') return undefined;",
     replace: 'return undefined;',
     killedBy: contract,

@@ -1,11 +1,11 @@
 import type { Mutant } from '../../../scripts/mutant.ts';
 
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
-const heldContainer = 'src/repository/postgres/held-container.ts';
-const destroyable = 'src/repository/postgres/destroyable-containers.ts';
-const finishedOwners = 'src/repository/postgres/finished-owners.ts';
-const queries = 'src/repository/postgres/postgres-container-queries.ts';
-const findOrInsert = 'src/repository/postgres/find-or-insert.ts';
+const heldContainer = 'src/repository/postgres/containers/held-container.ts';
+const destroyable = 'src/repository/postgres/containers/destroyable-containers.ts';
+const finishedOwners = 'src/repository/postgres/containers/finished-owners.ts';
+const queries = 'src/repository/postgres/containers/postgres-container-queries.ts';
+const findOrInsert = 'src/repository/postgres/containers/find-or-insert.ts';
 const recordPodGuard = `.set({ pod_uid: podUid, updated_at: now() })
     .where('handle', '=', handle)
     .where('state', '=', 'creating')
@@ -57,14 +57,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a stale host marks an input ready',
-    file: 'src/repository/postgres/postgres-volume-repository.ts',
+    file: 'src/repository/postgres/volumes/postgres-volume-repository.ts',
     find: "eb('state', '<>', 'creating') : eb('lease_holder', '=', holder)",
     replace: "eb('state', '<>', 'creating') : eb('handle', 'is not', null)",
     killedBy: { specs: ['test/integration/repository/leases.spec.ts'], grep: 'markReady' },
   },
   {
     name: 'a lease passes while an input is marked ready',
-    file: 'src/repository/postgres/postgres-volume-repository.ts',
+    file: 'src/repository/postgres/volumes/postgres-volume-repository.ts',
     find: '.forShare()',
     replace: '',
     killedBy: { specs: ['test/integration/repository/leases.spec.ts'], grep: 'markReady' },
@@ -134,63 +134,63 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a connection that answers as a standby is used again',
-    file: 'src/repository/postgres/pg-error.ts',
+    file: 'src/repository/postgres/connection/pg-error.ts',
     find: '/^(08|25|57P|58|XX)/',
     replace: '/^(08|57P|58|XX)/',
     killedBy: { specs: ['test/unit/repository/statement-runner.spec.ts'] },
   },
   {
     name: 'a standby decides which pods are deleted',
-    file: 'src/repository/postgres/unknown-names.ts',
+    file: 'src/repository/postgres/containers/unknown-names.ts',
     find: "found?.is_standby !== 'false'",
     replace: 'found === undefined',
     killedBy: { specs: ['test/integration/repository/standby.spec.ts'] },
   },
   {
     name: 'two hosts reap at once',
-    file: 'src/repository/postgres/postgres-worker-repository.ts',
+    file: 'src/repository/postgres/workers/postgres-worker-repository.ts',
     find: "eb('reaper_until', '<=', now())",
     replace: "eb('reaper_until', 'is not', null)",
     killedBy: rows('beginReap'),
   },
   {
     name: 'a migration that was changed after it was applied is not noticed',
-    file: 'src/repository/postgres/migrator.ts',
+    file: 'src/repository/postgres/migrations/migrator.ts',
     find: 'checksum !== expected)',
     replace: "checksum === '')",
     killedBy: { specs: ['test/integration/repository/migrations.spec.ts'], grep: 'has changed' },
   },
   {
     name: 'the checksums of a new migration are not recorded',
-    file: 'src/repository/postgres/migrator.ts',
+    file: 'src/repository/postgres/migrations/migrator.ts',
     find: '    await this.#recordFacts(transaction);\n',
     replace: '',
     killedBy: { specs: ['test/integration/repository/migrations.spec.ts'], grep: 'checksums' },
   },
   {
     name: 'a version opens a schema that a newer one has migrated incompatibly',
-    file: 'src/repository/postgres/migrator.ts',
+    file: 'src/repository/postgres/migrations/migrator.ts',
     find: 'compatibleFrom !== null && compatibleFrom <= last',
     replace: 'compatibleFrom !== last',
     killedBy: { specs: ['test/integration/repository/version-skew.spec.ts'] },
   },
   {
     name: 'a migration waits for a table without a limit',
-    file: 'src/repository/postgres/migrator.ts',
+    file: 'src/repository/postgres/migrations/migrator.ts',
     find: '    await limitLockWaits(transaction, this.#lockTimeouts.tableMs);\n',
     replace: '    await limitLockWaits(transaction, 0);\n',
     killedBy: { specs: ['test/integration/repository/migrations.spec.ts'], grep: 'of a table' },
   },
   {
     name: 'a refused transaction hides its first failure',
-    file: 'src/repository/postgres/pool-driver.ts',
+    file: 'src/repository/postgres/connection/pool-driver.ts',
     find: "sqlStateOf(error) === '25P02'",
     replace: "sqlStateOf(error) === ''",
     killedBy: { specs: ['test/integration/repository/roles.spec.ts'] },
   },
   {
     name: 'a start-up parameter is sent',
-    file: 'src/repository/postgres/pg-pool.ts',
+    file: 'src/repository/postgres/connection/pg-pool.ts',
     find: '    query_timeout: 30_000,\n',
     replace: '    query_timeout: 30_000,\n    ...{ statement_timeout: 30_000 },\n',
     killedBy: { specs: ['test/unit/repository/pg-pool.spec.ts'] },

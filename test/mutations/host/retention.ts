@@ -3,8 +3,8 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const rows = (grep: string) => ({ specs: ['test/integration/repository/pglite.spec.ts'], grep });
 const volumes = { specs: ['test/unit/worker/volumes/stored-volume.spec.ts'] };
 const streams = { specs: ['test/unit/worker/retention/open-streams.spec.ts'] };
-const destroyable = 'src/repository/postgres/destroyable-containers.ts';
-const volumeStreams = 'src/repository/postgres/volume-streams.ts';
+const destroyable = 'src/repository/postgres/containers/destroyable-containers.ts';
+const volumeStreams = 'src/repository/postgres/volumes/volume-streams.ts';
 
 /** Faults in what a worker retains, and for how long, that a test must detect. */
 export const mutants: readonly Mutant[] = [
@@ -17,14 +17,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the reaper deletes an artifact volume from which a host streams out',
-    file: 'src/repository/postgres/destroyable-volumes.ts',
+    file: 'src/repository/postgres/volumes/destroyable-volumes.ts',
     find: "    .where('state', '=', 'destroying')\n    .where((eb) => eb.not(hasOpenStream()))",
     replace: "    .where('state', '=', 'destroying')",
     killedBy: rows('an open stream'),
   },
   {
     name: 'an artifact volume expires while it is streamed out',
-    file: 'src/repository/postgres/destroyable-volumes.ts',
+    file: 'src/repository/postgres/volumes/destroyable-volumes.ts',
     find: '          .where(isDueVolume())\n          .where((eb) => eb.not(hasOpenStream()))',
     replace: '          .where(isDueVolume())',
     killedBy: rows('an open stream'),
@@ -82,7 +82,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a container is kept although it was never created',
-    file: 'src/repository/postgres/kept-containers.ts',
+    file: 'src/repository/postgres/containers/kept-containers.ts',
     find: "            .when('state', '=', creating)\n",
     replace: "            .when('state', '<>', creating)\n",
     killedBy: rows('keep'),

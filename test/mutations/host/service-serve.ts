@@ -75,14 +75,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a database that refuses a password is not asked with another one',
-    file: 'src/repository/postgres/renewed-pool.ts',
+    file: 'src/repository/postgres/connection/renewed-pool.ts',
     find: 'if (url === failed.url) return undefined;',
     replace: 'return undefined;',
     killedBy: { specs: ['test/unit/repository/renewed-pool.spec.ts'] },
   },
   {
     name: 'calls that wait for the pool before are not awaited',
-    file: 'src/repository/postgres/renewed-pool.ts',
+    file: 'src/repository/postgres/connection/renewed-pool.ts',
     find: "await calls.close(new Error('the URL was replaced'));",
     replace: 'void calls;',
     killedBy: { specs: ['test/unit/repository/renewed-pool.spec.ts'] },

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 
-import type { DatabasePool } from '../../../src/repository/postgres/database.ts';
+import type { DatabasePool } from '../../../src/repository/postgres/connection/database.ts';
 
 /** A statement, and the values of its last run. */
 export interface RecordedStatement {

@@ -1,7 +1,12 @@
 import { expect } from 'chai';
 
 import { ContainerDisappearedError } from '../../../src/errors/repository.ts';
-import { isConflict, isUnfit, sqlStateOf, toRepositoryError } from '../../../src/repository/postgres/pg-error.ts';
+import {
+  isConflict,
+  isUnfit,
+  sqlStateOf,
+  toRepositoryError,
+} from '../../../src/repository/postgres/connection/pg-error.ts';
 
 /** Returns an error of the server, as both drivers report it. */
 const answer = (code: string, facts: object = {}): Error =>

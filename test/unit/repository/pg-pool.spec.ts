@@ -1,6 +1,11 @@
 import { expect } from 'chai';
 
-import { type OwnPool, openPool, type PgModule, type PoolConfig } from '../../../src/repository/postgres/pg-pool.ts';
+import {
+  type OwnPool,
+  openPool,
+  type PgModule,
+  type PoolConfig,
+} from '../../../src/repository/postgres/connection/pg-pool.ts';
 import { rejection } from '../../contract/repository/repository-under-test.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import sinon from 'sinon';
 
-import type { DatabaseClient } from '../../../src/repository/postgres/database.ts';
-import { RenewedPool } from '../../../src/repository/postgres/renewed-pool.ts';
+import type { DatabaseClient } from '../../../src/repository/postgres/connection/database.ts';
+import { RenewedPool } from '../../../src/repository/postgres/connection/renewed-pool.ts';
 import { rejection } from '../../support/rejection.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { settle } from '../../support/virtual-clock.ts';

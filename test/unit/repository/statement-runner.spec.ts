@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { Kysely } from 'kysely';
 
-import type { DatabaseClient, DatabasePool } from '../../../src/repository/postgres/database.ts';
-import { PoolDialect } from '../../../src/repository/postgres/pool-driver.ts';
-import { StatementRunner } from '../../../src/repository/postgres/statement-runner.ts';
+import type { DatabaseClient, DatabasePool } from '../../../src/repository/postgres/connection/database.ts';
+import { PoolDialect } from '../../../src/repository/postgres/connection/pool-driver.ts';
+import { StatementRunner } from '../../../src/repository/postgres/connection/statement-runner.ts';
 import type { Tables } from '../../../src/repository/postgres/tables.ts';
 import { rejection } from '../../contract/repository/repository-under-test.ts';
 

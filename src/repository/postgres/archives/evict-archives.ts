@@ -3,7 +3,7 @@ import { expressionBuilder } from 'kysely';
 
 import { type JsonText, jsonText } from '../rows.ts';
 import { liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
-import { hasOpenStream } from '../volume-streams.ts';
+import { hasOpenStream } from '../volumes/volume-streams.ts';
 import { type ArchiveRow, isReferenced, withoutArchive } from './archive-rows.ts';
 import { ready } from './archive-states.ts';
 

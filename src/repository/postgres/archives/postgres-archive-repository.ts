@@ -13,11 +13,11 @@ import type {
 import { checkText } from '../../field-checks.ts';
 import type { ArchiveContent, ArchiveReference, RawContent, VolumeRecord } from '../../records.ts';
 import type { NewArtifactVolume } from '../../volume-repository.ts';
+import type { StatementRunner } from '../connection/statement-runner.ts';
 import { checkCount, checkDuration, checkLimit } from '../input.ts';
-import { checkArtifact } from '../insert-artifact.ts';
 import { jsonText, parse, toVolume } from '../rows.ts';
-import type { StatementRunner } from '../statement-runner.ts';
 import type { StatementBuilder } from '../tables.ts';
+import { checkArtifact } from '../volumes/insert-artifact.ts';
 import {
   attemptOf,
   checkContent,

@@ -3,9 +3,9 @@ import type { Compilable, QueryCreator, Selectable, UpdateQueryBuilder } from 'k
 import type { ArchivedVolume } from '../../archive-repository.ts';
 import type { ArchiveContent } from '../../records.ts';
 import type { NewArtifactVolume } from '../../volume-repository.ts';
-import { artifactColumns, artifactValues } from '../insert-artifact.ts';
 import { type JsonText, jsonText, type VolumeRow } from '../rows.ts';
 import { creating, liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
+import { artifactColumns, artifactValues } from '../volumes/insert-artifact.ts';
 import { acceptingWorker } from '../workers/worker-guard.ts';
 import { currentArchive, referenceOfUsed } from './archive-rows.ts';
 import { ready } from './archive-states.ts';

@@ -10,9 +10,9 @@ import type {
 } from '../../cache-repository.ts';
 import { checkText } from '../../field-checks.ts';
 import type { VolumeRecord } from '../../records.ts';
+import type { StatementRunner } from '../connection/statement-runner.ts';
 import { checkCount, checkDuration } from '../input.ts';
 import { parse, toVolume } from '../rows.ts';
-import type { StatementRunner } from '../statement-runner.ts';
 import { fromNow, liveStates, now, type StatementBuilder } from '../tables.ts';
 import { type Blessing, blessVolume } from './bless-volume.ts';
 import { dropCache, findAndRenew, findOrigin, invalidateCaches, type SharedKey } from './cache-validity.ts';

@@ -3,10 +3,10 @@ import { IllegalTransitionError, RepositoryUnavailableError } from '../../../err
 import type { AbortOptions } from '../../../runtime/options.ts';
 import type { LandOptions, WorkerInfo } from '../../../runtime/worker-lifecycle.ts';
 import type { WorkerList, WorkerMove, WorkerStates } from '../../worker-states.ts';
+import { sqlStateOf } from '../connection/pg-error.ts';
+import type { StatementRunner } from '../connection/statement-runner.ts';
 import { checkDuration } from '../input.ts';
-import { sqlStateOf } from '../pg-error.ts';
 import { parse } from '../rows.ts';
-import type { StatementRunner } from '../statement-runner.ts';
 import type { StatementBuilder } from '../tables.ts';
 import {
   deleteEmpty,

@@ -1,7 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite';
 import { Pool } from 'pg';
 
-import type { DatabasePool, DatabaseResult } from '../../../../src/repository/postgres/database.ts';
+import type { DatabasePool, DatabaseResult } from '../../../../src/repository/postgres/connection/database.ts';
 import { newPGlite } from '../../../support/database/pglite.ts';
 import type { Gate } from './gate.ts';
 import { emptySnapshot, type Snapshot, snapshotQuery } from './snapshot.ts';
