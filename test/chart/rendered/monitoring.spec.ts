@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
 
+import { alertLimits } from '../../support/monitoring/alert-limits.ts';
 import { alertsFile, generatedAlerts, generatedPanels } from '../../support/monitoring/generated.ts';
+import { failedLimits } from '../../support/monitoring/limit-tests.ts';
 import { MonitoredSystem } from '../../support/monitoring/monitored-system.ts';
 import { promtool } from '../../support/monitoring/prometheus-program.ts';
 import { PrometheusServer } from '../../support/monitoring/prometheus-server.ts';
@@ -59,6 +61,13 @@ describe('the alerts of the chart, with promtool', () => {
       new Set(tested.filter(({ exp_alerts: alerts }) => alerts.length > 0 === fires).map(({ alertname }) => alertname));
     const names = generatedAlerts().map(({ alert }) => alert);
     for (const fires of [true, false]) expect([...namesOf(fires)].toSorted()).to.deep.equal(names.toSorted());
+  });
+
+  it('fire just above their limits and after their waits, and neither below nor before', async function () {
+    this.timeout(120_000);
+    const alerts = generatedAlerts();
+    expect(Object.keys(alertLimits)).to.deep.equal(alerts.map(({ alert }) => alert));
+    expect([...(await failedLimits(alerts)).values()].join('\n')).to.equal('');
   });
 });
 
