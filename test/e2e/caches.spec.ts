@@ -5,8 +5,7 @@ import { expect } from 'chai';
 import type { KubernetesWorker } from '../../src/index.ts';
 import { newOwner, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { workerSetup } from '../support/worker-setup.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 
 describe('task caches on a real cluster', () => {
   let real: RealCluster | undefined;
@@ -23,18 +22,11 @@ describe('task caches on a real cluster', () => {
   });
 
   it('reach a build on another node, and of two finishers on different nodes the result of one counts', async () => {
-    const { kubeconfigPath, account, namespace, kubeConfig } = real!;
+    const { kubeConfig } = real!;
     const nodes = (await kubeConfig.makeApiClient(CoreV1Api).listNode()).items
       .filter(({ spec }) => spec?.unschedulable !== true)
       .map(({ metadata }) => metadata?.labels?.['kubernetes.io/hostname'] ?? '');
-    const setup = workerSetup({
-      kubeconfigPath,
-      account,
-      namespace,
-      database: database!,
-      image: shellImage,
-      missingImage,
-    });
+    const setup = realWorkers(real!, database!);
     const openOn = async (host: string) =>
       await setup.openWith({ pods: { nodeSelector: { 'kubernetes.io/hostname': host } } });
     await using near = await openOn(nodes[0]!);

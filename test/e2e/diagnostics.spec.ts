@@ -5,17 +5,16 @@ import { KubernetesWorker, type PodError } from '../../src/index.ts';
 import { requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
 import { Collector, makeContainer, newOwner } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { rulesOf, serviceAccount } from '../support/service-account.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 const merge = setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch);
 
 describe('the diagnostics of a pod on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: Awaited<ReturnType<typeof newPGlite>>;
-  let setup: ReturnType<typeof workerSetup>;
+  let setup: ReturnType<typeof realWorkers>;
   let worker: KubernetesWorker;
   let api: CoreV1Api;
 
@@ -23,8 +22,7 @@ describe('the diagnostics of a pod on a real cluster', () => {
     real = await realCluster(this, 'diagnostics');
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+    setup = realWorkers(real, database, { account: undefined });
     worker = await setup.openWith({});
   });
 

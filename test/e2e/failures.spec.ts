@@ -10,15 +10,14 @@ import { Collector, makeContainer, newOwner, sh } from '../contract/worker/setup
 import { newPGlite } from '../support/database/pglite.ts';
 import { type AdmissionWebhook, admissionWebhook } from '../support/kube/admission-webhook.ts';
 import { kubeApi } from '../support/kube-api.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { missingImage, type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 // `classification.spec.ts`, `pod-ends.spec.ts` and `memory.spec.ts` provoke the other failures.
 describe('failures of pods on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
-  let setup: ReturnType<typeof workerSetup>;
+  let setup: ReturnType<typeof realWorkers>;
   let worker: KubernetesWorker;
   let api: CoreV1Api;
 
@@ -26,8 +25,7 @@ describe('failures of pods on a real cluster', () => {
     real = await realCluster(this, 'failures');
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const { kubeconfigPath, account, namespace } = real;
-    setup = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage });
+    setup = realWorkers(real, database);
     worker = await setup.openWith({});
   });
 

@@ -6,9 +6,8 @@ import type { Container, ImageOptions, KubernetesWorker } from '../../src/index.
 import { makeContainer, newOwner, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
 import { type KubeRegistry, kubeRegistry } from '../support/kube-registry.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { type RealCluster, realCluster, realWorkers } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 const open = 'registry.local:5000';
 const closed = 'registry.local:5001';
@@ -22,13 +21,7 @@ describe('the check of images in a real registry', () => {
   let worker: KubernetesWorker | undefined;
 
   const openWith = (images: ImageOptions, imagePullSecrets: readonly string[]): Promise<KubernetesWorker> =>
-    workerSetup({
-      kubeconfigPath: real!.kubeconfigPath,
-      namespace: real!.namespace,
-      database: database!,
-      image: shellImage,
-      missingImage,
-    }).openWith({
+    realWorkers(real!, database!, { account: undefined }).openWith({
       images: { preflight: 'enforce', plainHttpRegistries: [open, closed], ...images },
       pods: { imagePullSecrets },
     });

@@ -6,10 +6,9 @@ import { expect } from 'chai';
 
 import { Collector, makeContainer, run, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { fullImage, missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { fullImage, type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { readTarText, tarOf } from '../support/tar.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 describe('images and namespaces of a real cluster', () => {
   let real: RealCluster | undefined;
@@ -27,15 +26,7 @@ describe('images and namespaces of a real cluster', () => {
 
   context('a full Linux image', () => {
     it("runs as any user of the image, by name or number, with that user's groups and home", async () => {
-      const { kubeconfigPath, account, namespace } = real!;
-      await using worker = await workerSetup({
-        kubeconfigPath,
-        account,
-        namespace,
-        database,
-        image: fullImage,
-        missingImage,
-      }).open();
+      await using worker = await realWorkers(real!, database, { image: fullImage }).open();
       const { container, owner } = await makeContainer(worker, fullImage);
       const who = async (user: string | undefined) =>
         (
@@ -67,15 +58,7 @@ describe('images and namespaces of a real cluster', () => {
 
   context('an image with an editor', () => {
     it('edits a file, key by key, on a screen that is resized', async () => {
-      const { kubeconfigPath, account, namespace } = real!;
-      await using worker = await workerSetup({
-        kubeconfigPath,
-        account,
-        namespace,
-        database,
-        image: shellImage,
-        missingImage,
-      }).open();
+      await using worker = await realWorkers(real!, database).open();
       const { container, owner } = await makeContainer(worker, shellImage);
       await sh(container, 'seq 1 200 > file');
       const [keys, screen] = [new PassThrough(), new Collector()];
@@ -112,15 +95,9 @@ describe('images and namespaces of a real cluster', () => {
         while ((await api.listNamespacedServiceAccount({ namespace: name })).items.length === 0)
           await new Promise((resolve) => setTimeout(resolve, 100));
         const pods = { security: 'restricted', runAsUser: 1234, readOnlyRootFilesystem: true } as const;
-        const under = {
-          kubeconfigPath: real!.kubeconfigPath,
-          namespace: name,
-          database,
-          image: shellImage,
-          missingImage,
-          options: { pods },
-        };
-        await using worker = await workerSetup(under).open();
+        // The permissions of the account are those of one namespace.
+        const elsewhere = { account: undefined, namespace: name, options: { pods } };
+        await using worker = await realWorkers(real!, database, elsewhere).open();
         const { volume } = await worker.createVolumeForArtifact('team');
         await volume.streamIn('.', Readable.from([await tarOf({ 'in.txt': 'in' })]));
         const { container, owner, mounts } = await makeContainer(worker, shellImage, {

@@ -4,10 +4,9 @@ import { expect } from 'chai';
 import type { ContainerSpec, Process, Worker } from '../../src/index.ts';
 import { Collector, makeContainer, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { readTarText } from '../support/tar.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 const limitBytes = 48 * 1024 * 1024;
 /** Uses memory until it is killed. `tail` buffers a line without an end. */
@@ -16,14 +15,13 @@ const hog = 'tail /dev/zero';
 describe('memory that runs out on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
-  let setup: ReturnType<typeof workerSetup>;
+  let setup: ReturnType<typeof realWorkers>;
   let worker: Worker;
 
   before(async function () {
     real = await realCluster(this, 'memory');
     database = await newPGlite();
-    const { kubeconfigPath, account, namespace } = real;
-    setup = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage });
+    setup = realWorkers(real, database);
     worker = await setup.open();
   });
 

@@ -5,8 +5,7 @@ import { expect } from 'chai';
 import type { KubernetesWorker } from '../../src/index.ts';
 import { makeContainer } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { workerSetup } from '../support/worker-setup.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 
 describe('placement on a real cluster', () => {
   let real: RealCluster | undefined;
@@ -18,8 +17,7 @@ describe('placement on a real cluster', () => {
     real = await realCluster(this, 'placement');
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const { kubeconfigPath, namespace } = real;
-    const setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+    const setup = realWorkers(real, database, { account: undefined });
     worker = await setup.openWith({});
   });
 

@@ -4,9 +4,8 @@ import { expect } from 'chai';
 import { type KubernetesWorker, PodDeletedError } from '../../src/index.ts';
 import { Collector, makeContainer } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 /** How many pods are deleted. */
 const rounds = Number(process.env['KW_TEST_DELETIONS'] ?? 20);
@@ -27,15 +26,7 @@ describe("a command on a real cluster that exits 0 on TERM, when its pod's end e
     real = await realCluster(this, 'pod-ends');
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const { kubeconfigPath, account, namespace } = real;
-    worker = await workerSetup({
-      kubeconfigPath,
-      account,
-      namespace,
-      database,
-      image: shellImage,
-      missingImage,
-    }).openWith({});
+    worker = await realWorkers(real, database).openWith({});
   });
 
   after(async () => {

@@ -5,9 +5,8 @@ import { expect } from 'chai';
 import type { Container, ContainerSpec, KubernetesWorker } from '../../src/index.ts';
 import { makeContainer, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { missingImage, nonRootImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { nonRootImage, type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 const value = 'hunter2-$(HOME)-$$';
 
@@ -23,14 +22,7 @@ describe('the pod of a specification on a real cluster', () => {
     ({ namespace } = real);
     api = real.kubeConfig.makeApiClient(CoreV1Api);
     database = await newPGlite();
-    const setup = workerSetup({
-      kubeconfigPath: real.kubeconfigPath,
-      account: real.account,
-      namespace,
-      database,
-      image: shellImage,
-      missingImage,
-    });
+    const setup = realWorkers(real, database);
     worker = await setup.openWith({ pods: { labels: { team: 'a', tier: 'ci' } } });
     await api.createNamespacedSecret({
       namespace,

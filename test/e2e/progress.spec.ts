@@ -9,10 +9,9 @@ import type { KubernetesWorkerOptions, StepProgress } from '../../src/index.ts';
 import { makeContainer, newOwner } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
 import { kubeRegistry } from '../support/kube-registry.ts';
-import { missingImage, namespaceReady, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
+import { namespaceReady, type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { tarOf } from '../support/tar.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 /** A delegate that keeps the events. */
 class Recorder {
@@ -45,14 +44,10 @@ describe('the progress of a step on a real cluster', () => {
   let recorder: Recorder;
 
   const setupIn = (namespace: string, options: Partial<KubernetesWorkerOptions> = {}) =>
-    workerSetup({
-      kubeconfigPath: real!.kubeconfigPath,
+    realWorkers(real!, database!, {
       // Its permissions are those of one namespace.
       account: namespace === real!.namespace ? real!.account : undefined,
       namespace,
-      database: database!,
-      image: shellImage,
-      missingImage,
       options,
     });
 

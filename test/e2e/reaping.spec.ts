@@ -4,8 +4,7 @@ import { expect } from 'chai';
 import { describeOldAgents } from '../contract/worker/old-agents.ts';
 import { makeContainer } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { workerSetup } from '../support/worker-setup.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 
 describe('the reaper on a real cluster', () => {
   let real: RealCluster | undefined;
@@ -22,15 +21,8 @@ describe('the reaper on a real cluster', () => {
   });
 
   it('deletes the pods of a worker that no longer exists, and rows whose pods are gone', async () => {
-    const { namespace, kubeconfigPath, account, cluster } = real!;
-    const setup = workerSetup({
-      kubeconfigPath,
-      account,
-      namespace,
-      database: database!,
-      image: shellImage,
-      missingImage,
-    });
+    const { cluster } = real!;
+    const setup = realWorkers(real!, database!);
     await using worker = await setup.openWith({});
     await using doomed = await setup.openWith({ name: 'doomed' });
     const { container } = await makeContainer(doomed, shellImage);

@@ -7,10 +7,9 @@ import { expect } from 'chai';
 import type { Worker } from '../../src/index.ts';
 import { makeContainer, run } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellLessImage } from '../support/real-cluster.ts';
+import { type RealCluster, realCluster, realWorkers, shellLessImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { readTar, tarOf } from '../support/tar.ts';
-import { workerSetup } from '../support/worker-setup.ts';
 
 describe('an image without a shell on a real cluster', () => {
   let real: RealCluster | undefined;
@@ -20,15 +19,7 @@ describe('an image without a shell on a real cluster', () => {
   before(async function () {
     real = await realCluster(this, 'shell-less');
     database = await newPGlite();
-    const { kubeconfigPath, account, namespace } = real;
-    worker = await workerSetup({
-      kubeconfigPath,
-      account,
-      namespace,
-      database,
-      image: shellLessImage,
-      missingImage,
-    }).open();
+    worker = await realWorkers(real, database, { image: shellLessImage }).open();
   });
 
   after(async () => {

@@ -3,8 +3,7 @@ import pg from 'pg';
 import { workerSuites } from '../contract/worker/all.ts';
 import type { WorkerSetup } from '../contract/worker/setup.ts';
 import { sharedPostgresUrl } from '../support/database/postgres.ts';
-import { missingImage, nonRootImage, type RealCluster, realCluster, shellImage } from '../support/real-cluster.ts';
-import { workerSetup } from '../support/worker-setup.ts';
+import { nonRootImage, type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 
 for (const image of [shellImage, nonRootImage]) {
   describe(`KubernetesWorker on a real cluster and PostgreSQL, with ${image}`, () => {
@@ -15,8 +14,7 @@ for (const image of [shellImage, nonRootImage]) {
     before(async function () {
       real = await realCluster(this, 'worker');
       pool = new pg.Pool({ connectionString: await sharedPostgresUrl() });
-      const { kubeconfigPath, account, namespace } = real;
-      setup = workerSetup({ kubeconfigPath, account, namespace, database: pool, image, missingImage });
+      setup = realWorkers(real, pool, { image });
     });
 
     after(async () => {

@@ -8,6 +8,7 @@ import { ClientNodeCluster } from '../../src/kubernetes/api/client-node-cluster.
 import type { Pod } from '../../src/kubernetes/cluster.ts';
 import { requiredPermissions } from '../../src/kubernetes/required-permissions.ts';
 import { rulesOf, serviceAccount } from './service-account.ts';
+import { type ClusterUnderTest, workerSetup } from './worker-setup.ts';
 
 /** A new namespace on the cluster of `KUBECONFIG`. */
 export interface RealCluster {
@@ -57,6 +58,18 @@ export async function realCluster(context: Context, purpose: string): Promise<Re
       await api.deleteNamespace({ name: namespace, gracePeriodSeconds: 0 });
     },
   };
+}
+
+/**
+ * Returns the setup of workers that use the service account of the cluster. With the account
+ * `undefined`, they have all permissions.
+ */
+export function realWorkers(
+  { kubeconfigPath, account, namespace }: RealCluster,
+  database: ClusterUnderTest['database'],
+  changes: Partial<ClusterUnderTest> = {},
+): ReturnType<typeof workerSetup> {
+  return workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage, ...changes });
 }
 
 /** Returns a pod that only sleeps, for execs. */

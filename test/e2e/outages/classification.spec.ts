@@ -8,9 +8,8 @@ import type { KubernetesWorker, KubernetesWorkerOptions } from '../../../src/ind
 import { makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
 import { newPGlite } from '../../support/database/pglite.ts';
 import { faultyRegistry, type KubeRegistry, kubeRegistry } from '../../support/kube-registry.ts';
-import { missingImage, namespaceReady, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { namespaceReady, type RealCluster, realCluster, realWorkers, shellImage } from '../../support/real-cluster.ts';
 import { rejection } from '../../support/rejection.ts';
-import { workerSetup } from '../../support/worker-setup.ts';
 
 describe("KubernetesWorker's classification of refusals and failures of a real cluster", function () {
   this.timeout(180_000);
@@ -20,14 +19,10 @@ describe("KubernetesWorker's classification of refusals and failures of a real c
   let worker: KubernetesWorker;
 
   const setupIn = (namespace: string, options: Partial<KubernetesWorkerOptions> = {}) =>
-    workerSetup({
-      kubeconfigPath: real!.kubeconfigPath,
+    realWorkers(real!, database!, {
       // Its permissions are those of one namespace.
       account: namespace === real!.namespace ? real!.account : undefined,
       namespace,
-      database: database!,
-      image: shellImage,
-      missingImage,
       options,
     });
 

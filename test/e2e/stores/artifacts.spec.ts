@@ -20,13 +20,12 @@ import { abortable } from '../../../src/internal/abort.ts';
 import { newOwner, sh } from '../../contract/worker/setup.ts';
 import { newPGlite } from '../../support/database/pglite.ts';
 import { podOutput } from '../../support/pod-output.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../../support/real-cluster.ts';
 import { rejection } from '../../support/rejection.ts';
 import { ClaimFixture } from '../../support/stores/claim-fixture.ts';
 import { StoredBytesRecorder } from '../../support/stores/stored-bytes-recorder.ts';
 import { hasS3Server, Versitygw } from '../../support/stores/versitygw.ts';
 import { tarOf } from '../../support/tar.ts';
-import { workerSetup } from '../../support/worker-setup.ts';
 
 const dir = '/tmp/build/artifacts';
 const artifacts = 1_000;
@@ -98,14 +97,13 @@ describe('artifacts in stores on a real cluster', () => {
   ])
     describe(`of the driver ${name}`, () => {
       let store: StoreUnderTest | undefined;
-      let setup: ReturnType<typeof workerSetup>;
+      let setup: ReturnType<typeof realWorkers>;
       let worker: KubernetesWorker;
 
       before(async function () {
         if (!(await isAvailable())) return this.skip();
         store = await open();
-        const { kubeconfigPath, account, namespace } = real;
-        setup = workerSetup({ kubeconfigPath, account, namespace, database, image: shellImage, missingImage });
+        setup = realWorkers(real, database);
         worker = await setup.openWith({ stores: store.options });
       });
 

@@ -5,24 +5,23 @@ import { expect } from 'chai';
 import type { KubernetesWorker } from '../../../src/index.ts';
 import { makeContainer, sh } from '../../contract/worker/setup.ts';
 import { newPGlite } from '../../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../../support/real-cluster.ts';
 import { ClaimFixture } from '../../support/stores/claim-fixture.ts';
-import { workerSetup } from '../../support/worker-setup.ts';
 
 describe('outputs on a claim of 64 MiB, on a real cluster', function () {
   this.timeout(180_000);
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
-  let setup: ReturnType<typeof workerSetup>;
+  let setup: ReturnType<typeof realWorkers>;
   let worker: KubernetesWorker | undefined;
 
   before(async function () {
     real = await realCluster(this, 'full');
-    const { kubeconfigPath, namespace, kubeConfig } = real;
+    const { namespace, kubeConfig } = real;
     database = await newPGlite();
     const claims = new ClaimFixture(kubeConfig.makeApiClient(CoreV1Api), namespace);
     await claims.create('small', { storageClassName: 'dynamic', storage: '64Mi' });
-    setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+    setup = realWorkers(real, database, { account: undefined });
     worker = await setup.openWith({ stores: { pvc: { claim: 'small' } } });
   });
 

@@ -8,10 +8,9 @@ import { expect } from 'chai';
 import type { KubernetesWorker } from '../../../src/index.ts';
 import { makeContainer, sh } from '../../contract/worker/setup.ts';
 import { newPGlite } from '../../support/database/pglite.ts';
-import { missingImage, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
+import { type RealCluster, realCluster, realWorkers, shellImage } from '../../support/real-cluster.ts';
 import { rejection } from '../../support/rejection.ts';
 import { ClaimFixture } from '../../support/stores/claim-fixture.ts';
-import { workerSetup } from '../../support/worker-setup.ts';
 
 /** Changes one byte in the middle. */
 async function alter(file: string): Promise<void> {
@@ -27,16 +26,16 @@ describe('outputs on a claim whose files another program changes, on a real clus
   let database: PGlite | undefined;
   let claims: ClaimFixture;
   let path: string;
-  let setup: ReturnType<typeof workerSetup>;
+  let setup: ReturnType<typeof realWorkers>;
   let worker: KubernetesWorker | undefined;
 
   before(async function () {
     real = await realCluster(this, 'lost');
-    const { kubeconfigPath, namespace, kubeConfig } = real;
+    const { namespace, kubeConfig } = real;
     database = await newPGlite();
     claims = new ClaimFixture(kubeConfig.makeApiClient(CoreV1Api), namespace);
     ({ path } = await claims.createHostPath('archives', await claims.folder()));
-    setup = workerSetup({ kubeconfigPath, namespace, database, image: shellImage, missingImage });
+    setup = realWorkers(real, database, { account: undefined });
     worker = await setup.openWith({ stores: { pvc: { claim: 'archives' } } });
   });
 
