@@ -43,3 +43,14 @@ export async function embeddedWorker(
   };
   return { cluster, database, setup, worker, reapArtifacts, close };
 }
+
+/**
+ * Registers hooks that start and close the worker of a suite. A hook that closes what uses it has to
+ * be registered before.
+ */
+export function withEmbeddedWorker(image: string, options?: Partial<KubernetesWorkerOptions>): EmbeddedWorker {
+  const world = {} as EmbeddedWorker;
+  before(async () => void Object.assign(world, await embeddedWorker(image, options)));
+  after(async () => await (world as Partial<EmbeddedWorker>).close?.());
+  return world;
+}

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { type RecordedRequest, RequestRecorder } from '../../../bench/host/request-recorder.ts';
 import { makeContainer, sh } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 
 const image = 'busybox:1';
 
@@ -15,15 +15,7 @@ function withoutNames({ method, path }: RecordedRequest): string {
 }
 
 describe('the requests of a worker to the API server', () => {
-  let world: EmbeddedWorker;
-
-  before(async () => {
-    world = await embeddedWorker(image);
-  });
-
-  after(async () => {
-    await world.close();
-  });
+  const world = withEmbeddedWorker(image);
 
   const step = async (): Promise<void> => {
     const { worker } = world;

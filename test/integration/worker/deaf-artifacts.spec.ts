@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { FakeArtifact } from '../../../fakes/index.ts';
 import type { Worker } from '../../../src/index.ts';
 import { newOwner } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
@@ -18,10 +18,7 @@ const deaf: Readonly<Record<string, () => Promise<Readable>>> = {
 };
 
 describe('an artifact that ignores its signal', () => {
-  let world: EmbeddedWorker;
-
-  before(async () => (world = await embeddedWorker(image)));
-  after(async () => await world?.close());
+  const world = withEmbeddedWorker(image);
 
   for (const [what, streamOut] of Object.entries(deaf)) {
     /** Begins a creation, and waits until the artifact is asked for its content. */

@@ -4,24 +4,16 @@ import { expect } from 'chai';
 
 import { ClosedError, type KubernetesWorker, type WorkerEvent } from '../../../src/index.ts';
 import { makeContainer, newOwner } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 import { tarOf } from '../../support/tar.ts';
 
 const image = 'busybox:1';
 
 describe('the events of a worker', () => {
-  let world: EmbeddedWorker;
+  const world = withEmbeddedWorker(image);
   let worker: KubernetesWorker;
   let events: AsyncIterable<WorkerEvent>;
-
-  before(async () => {
-    world = await embeddedWorker(image);
-  });
-
-  after(async () => {
-    await world.close();
-  });
 
   beforeEach(async () => {
     // What another test has left is no event of this one.

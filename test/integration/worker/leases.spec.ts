@@ -8,7 +8,7 @@ import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import type { Container, ContainerSpec, StepDelegate, Worker } from '../../../src/index.ts';
 import { newOwner, sh } from '../../contract/worker/setup.ts';
 import { PostgresServer } from '../../support/database/postgres-server.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 import { tarOf } from '../../support/tar.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
@@ -46,15 +46,10 @@ class HalvedInput {
 // A call that waits for the expiry of another lease fails its test, which is shorter.
 describe('the lease of a container that is being created', () => {
   let archive: Buffer;
-  let world: EmbeddedWorker;
+  const world = withEmbeddedWorker(image, { leaseMs: 600_000 });
 
   before(async () => {
     archive = await tarOf({ file: randomBytes(300_000).toString('hex') });
-    world = await embeddedWorker(image, { leaseMs: 600_000 });
-  });
-
-  after(async () => {
-    await (world as EmbeddedWorker | undefined)?.close();
   });
 
   const completed = async (

@@ -2,21 +2,13 @@ import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
 import { makeContainer } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
 describe('placement on a worker', () => {
-  let world: EmbeddedWorker;
-
-  before(async () => {
-    world = await embeddedWorker(image);
-  });
-
-  after(async () => {
-    await world.close();
-  });
+  const world = withEmbeddedWorker(image);
 
   it('has the facts of the cluster, and the places of artifacts', async () => {
     const { worker, cluster } = world;

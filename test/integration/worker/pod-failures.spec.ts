@@ -5,25 +5,20 @@ import { expect } from 'chai';
 
 import type { ContainerSpec, StepProgress } from '../../../src/index.ts';
 import { Collector, makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 const missingImage = 'registry.example/does-not-exist:1';
 
 describe('KubernetesWorker and the ends of its pods', () => {
-  let world: EmbeddedWorker;
+  const world = withEmbeddedWorker(image);
   let api: CoreV1Api;
 
   before(async () => {
-    world = await embeddedWorker(image);
     const config = new KubeConfig();
     config.loadFromFile(world.cluster.kubeconfigPath);
     api = config.makeApiClient(CoreV1Api);
-  });
-
-  after(async () => {
-    await world.close();
   });
 
   /** Begins to create a container. Resolves when its progress has reached an event. */

@@ -1,13 +1,10 @@
 import { expect } from 'chai';
 
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 
 describe('the registration of a worker’s name', () => {
-  let world: EmbeddedWorker;
-
-  before(async () => (world = await embeddedWorker('busybox:1')));
-  after(async () => await world?.close());
+  const world = withEmbeddedWorker('busybox:1');
 
   const names = async (): Promise<readonly string[]> =>
     (await world.database.query<{ name: string }>('select name from kubernetes_worker.workers order by name')).rows.map(

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type { KubernetesWorker } from '../../../src/index.ts';
 import { startTelemetry } from '../../../src/service/telemetry/telemetry.ts';
 import { Collector, makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { embeddedWorker, withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 import { tarOf } from '../../support/tar.ts';
 import { RecordedSpans } from '../../support/telemetry/recorded-spans.ts';
@@ -15,17 +15,9 @@ const image = 'busybox:1';
 
 describe('the spans of a worker', () => {
   const secret = 'pl4nted-s3cret';
-  let world: EmbeddedWorker;
+  const world = withEmbeddedWorker(image);
   let worker: KubernetesWorker;
   let spans: RecordedSpans;
-
-  before(async () => {
-    world = await embeddedWorker(image);
-  });
-
-  after(async () => {
-    await world.close();
-  });
 
   beforeEach(async () => {
     // What another test has left has no span of this one.

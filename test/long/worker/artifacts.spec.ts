@@ -6,27 +6,19 @@ import sinon from 'sinon';
 
 import { PodStore } from '../../../src/stores/pod-store.ts';
 import { makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 import { tarOf } from '../../support/tar.ts';
 
 const image = 'busybox:1';
 
 describe('artifacts on the embedded cluster', () => {
-  let world: EmbeddedWorker;
-
-  before(async () => {
-    world = await embeddedWorker(image);
-  });
+  const world = withEmbeddedWorker(image);
 
   afterEach(async () => {
     sinon.restore();
     await world.reapArtifacts();
     expect(await world.setup.podNames()).to.deep.equal([]);
-  });
-
-  after(async () => {
-    await world.close();
   });
 
   const produced = async (content: string) => {

@@ -6,7 +6,7 @@ import sinon from 'sinon';
 
 import { PodStore } from '../../../src/stores/pod-store.ts';
 import { makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 import { tarOf } from '../../support/tar.ts';
 
@@ -14,20 +14,12 @@ const image = 'busybox:1';
 const dir = '/tmp/build/test';
 
 describe('caches on the embedded cluster', () => {
-  let world: EmbeddedWorker;
-
-  before(async () => {
-    world = await embeddedWorker(image);
-  });
+  const world = withEmbeddedWorker(image);
 
   afterEach(async () => {
     sinon.restore();
     await world.reapArtifacts();
     expect(await world.setup.podNames()).to.deep.equal([]);
-  });
-
-  after(async () => {
-    await world.close();
   });
 
   const rows = async (table: string): Promise<number> =>

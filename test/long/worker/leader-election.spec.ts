@@ -4,21 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 
 import { makeContainer } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 
 const image = 'busybox:1';
 const elected = { leaderElection: true, reapEveryMs: 86_400_000, heartbeatEveryMs: 86_400_000 };
 
 describe('a worker with leader election', () => {
-  let world: EmbeddedWorker;
-
-  before(async () => {
-    world = await embeddedWorker(image);
-  });
-
-  after(async () => {
-    await world.close();
-  });
+  const world = withEmbeddedWorker(image);
 
   it('reaps for a host without loops, in the leader only, and passes on when the leader stops', async () => {
     await using first = await world.setup.openWith(elected);

@@ -6,21 +6,13 @@ import { RequestRecorder } from '../../../bench/host/request-recorder.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import { describeOldAgents } from '../../contract/worker/old-agents.ts';
 import { makeContainer } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
 describe('a worker that reaps periodically', () => {
-  let world: EmbeddedWorker;
-
-  before(async () => {
-    world = await embeddedWorker(image);
-  });
-
-  after(async () => {
-    await world.close();
-  });
+  const world = withEmbeddedWorker(image);
 
   it('deletes a container soon after its owner has finished, and an artifact soon after its end', async () => {
     // The period is long: only the request leads to a pass.
@@ -72,17 +64,12 @@ describe('a worker that reaps periodically', () => {
 });
 
 describe('a pass of the reaper', () => {
-  let world: EmbeddedWorker;
+  const world = withEmbeddedWorker(image);
   let cluster: ClientNodeCluster;
 
   before(async () => {
-    world = await embeddedWorker(image);
     const kubeConfig = world.cluster.kubeconfigPath;
     cluster = await ClientNodeCluster.fromConfig({ kubeConfig, namespace: 'default' });
-  });
-
-  after(async () => {
-    await world.close();
   });
 
   it('deletes the pods of a worker that no longer exists, and no pod of another worker', async () => {

@@ -4,22 +4,17 @@ import { expect } from 'chai';
 
 import type { Worker, WorkerState } from '../../../src/index.ts';
 import { makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
 
 const image = 'busybox:1';
 
 describe('the states of a worker', () => {
-  let world: EmbeddedWorker;
+  const world = withEmbeddedWorker(image);
   let worker: Worker;
 
   before(async () => {
-    world = await embeddedWorker(image);
     worker = world.worker;
-  });
-
-  after(async () => {
-    await world.close();
   });
 
   const reaches = async (state: WorkerState) => {

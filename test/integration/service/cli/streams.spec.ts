@@ -13,24 +13,22 @@ import { copy, planCopy } from '../../../../src/service/cli/copy/copy.ts';
 import type { Copied } from '../../../../src/service/cli/copy/counted.ts';
 import { runOnce } from '../../../../src/service/cli/run/run-once.ts';
 import { planRun } from '../../../../src/service/cli/run/run-plan.ts';
-import { type EmbeddedWorker, embeddedWorker } from '../../../support/embedded-worker.ts';
+import { withEmbeddedWorker } from '../../../support/embedded-worker.ts';
 import { rejection } from '../../../support/rejection.ts';
 
 /** `test/long/service` runs the same through the program. */
 describe('the streams of the command line', () => {
-  let embedded: EmbeddedWorker;
+  const embedded = withEmbeddedWorker('busybox:1');
   let home: string;
   let context: CliContext & { readonly stdout: PassThrough; readonly stderr: PassThrough };
 
   before(async () => {
-    embedded = await embeddedWorker('busybox:1');
     home = await mkdtemp(join(tmpdir(), 'kw-streams-'));
     await mkdir(join(home, 'source', 'deep'), { recursive: true });
     await writeFile(join(home, 'source', 'deep', 'file'), 'x'.repeat(100_000), { mode: 0o640 });
   });
 
   after(async () => {
-    await embedded.close();
     await rm(home, { recursive: true });
   });
 
