@@ -2,22 +2,45 @@ import { PassThrough } from 'node:stream';
 
 import type { AgentClientOptions } from '../../src/agent-client/agent-client.ts';
 import { ConnectionLimits } from '../../src/agent-client/session/connection-limits.ts';
+import { ExecConnectionLostError } from '../../src/errors/connection.ts';
 import { ChangeSignal } from '../../src/internal/change-signal.ts';
 import type { Cluster, Pod } from '../../src/kubernetes/cluster.ts';
 import type { AgentPool } from '../../src/pods/agent-pool.ts';
 import type { PodLogs } from '../../src/pods/pod-logs.ts';
 import { PodSupervisor, type PodSupervisorComponents } from '../../src/pods/pod-supervisor.ts';
 import type { ContainerRepository } from '../../src/repository/container-repository.ts';
-import type { ProcessResultRecord } from '../../src/repository/records.ts';
+import type { ContainerRecord, ProcessResultRecord } from '../../src/repository/records.ts';
 import type { AbortOptions, Logger } from '../../src/runtime/options.ts';
 import type { ProcessIO } from '../../src/runtime/process.ts';
+import { PodContainer, type PodContainerComponents } from '../../src/worker/pod-container.ts';
 import { type AttachTarget, PodProcess, type PodProcessComponents } from '../../src/worker/process/pod-process.ts';
+import type { ScriptedAgent } from './scripted-agent.ts';
 import { ScriptedClient } from './scripted-client.ts';
 import { silentLogger } from './silent-logger.ts';
 import { untraced } from './untraced.ts';
+import { settle } from './virtual-clock.ts';
 
 /** The status of a pod's main container. */
 export type MainState = 'running' | 'terminated' | 'restarted';
+
+/** The row of the container whose pod is scripted. */
+export const containerRecord: ContainerRecord = {
+  handle: 'box',
+  workerName: 'worker',
+  owner: { kind: 'step', key: '1' },
+  state: 'created',
+  podName: 'pod',
+  podUid: 'uid',
+  metadata: {},
+  settings: {},
+  lastHijackAt: undefined,
+  createdAt: new Date(0),
+};
+
+/** The loss of a connection to the agent. */
+export const cut = new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
+
+const noOutput = { from: 0, first: 0, end: 0 };
 
 /** A pod with a scripted state and agent, and a repository that keeps results. */
 export class ScriptedPod {
@@ -94,6 +117,44 @@ export class ScriptedPod {
   /** Returns a process that attaches when it has a place. */
   follow(io: ProcessIO = {}, changes: Partial<AttachTarget> = {}): PodProcess {
     return PodProcess.follow(this.target(io, changes), this.components);
+  }
+
+  /** Returns the container of the pod. `components` replaces some of its components. */
+  container({
+    podIsMissing = false,
+    ...components
+  }: Partial<Pick<PodContainerComponents, 'containers'>> & { readonly podIsMissing?: boolean } = {}): PodContainer {
+    const used = { ...this.components, tracing: untraced, newId: () => 'x', ...components };
+    return new PodContainer(
+      containerRecord,
+      { isLookedUp: false, podIsMissing },
+      used as unknown as PodContainerComponents,
+    );
+  }
+
+  /** Lets the agent accept the attachment that the process has opened. */
+  async attached(changes: object = {}): Promise<{ agent: ScriptedAgent; open: Record<string, unknown> }> {
+    await settle();
+    const agent = this.setup.agents.at(-1);
+    if (agent === undefined) throw new Error('no connection was opened');
+    while (agent.frames[0]?.type !== 'OPEN') agent.frames.shift();
+    const open = await agent.nextJson('OPEN');
+    if (open['op'] !== 'attach') throw new Error(`the host opened ${String(open['op'])}, attach was expected`);
+    const opened = { stdout: noOutput, stderr: noOutput, stdin: null, ended: false, startedAt: 1000 };
+    agent.json('OPENED', { ...opened, ...changes });
+    await settle();
+    return { agent, open };
+  }
+
+  /** Makes every later connection to the agent fail. */
+  cutOff(): void {
+    this.setup.onConnect = () => Promise.reject(cut);
+  }
+
+  /** Closes the connections to the agent. */
+  async close(): Promise<void> {
+    this.setup.client.close();
+    await settle();
   }
 
   async *#observe({ signal }: AbortOptions): AsyncGenerator<Pod | undefined> {

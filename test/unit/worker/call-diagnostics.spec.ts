@@ -1,9 +1,8 @@
 import { expect } from 'chai';
 
-import { ExecConnectionLostError } from '../../../src/errors/connection.ts';
 import type { PodError } from '../../../src/errors/pod.ts';
 import type { ContainerDisappearedError } from '../../../src/errors/repository.ts';
-import { PodContainer, type PodContainerComponents } from '../../../src/worker/pod-container.ts';
+import type { PodContainer } from '../../../src/worker/pod-container.ts';
 import { Collector } from '../../contract/worker/setup.ts';
 import { rejection } from '../../support/rejection.ts';
 import { deleted, evicted, podOf, ScriptedPod } from '../../support/scripted-pod.ts';
@@ -20,36 +19,13 @@ describe('the diagnostics of a pod with which a call of its container rejects', 
 
   beforeEach(() => {
     pod = new ScriptedPod();
-    container = new PodContainer(
-      {
-        handle: 'box',
-        workerName: 'worker',
-        owner: { kind: 'step', key: '1' },
-        state: 'created',
-        podName: 'pod',
-        podUid: 'uid',
-        metadata: {},
-        settings: {},
-        lastHijackAt: undefined,
-        createdAt: new Date(0),
-      },
-      { isLookedUp: false, podIsMissing: false },
-      { ...pod.components, tracing: untraced, newId: () => 'x' } as unknown as PodContainerComponents,
-    );
+    container = pod.container();
     stderr = new Collector();
   });
 
   afterEach(async () => {
-    pod.setup.client.close();
-    await settle();
+    await pod.close();
   });
-
-  /** Makes every connection to the agent fail. */
-  function cutOff(): void {
-    pod.setup.onConnect = () => {
-      throw new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
-    };
-  }
 
   const starts = {
     run: () => container.run({ path: 'make' }, { stderr }),
@@ -57,7 +33,7 @@ describe('the diagnostics of a pod with which a call of its container rejects', 
   } as const;
   for (const [call, start] of Object.entries(starts)) {
     it(`are on the stderr of ${call}() and in the cause if the pod no longer exists`, async () => {
-      cutOff();
+      pod.cutOff();
       pod.becomes(undefined);
       const error = (await rejection(start())) as ContainerDisappearedError;
       expect(error).to.include({ code: 'KW_ERR_CONTAINER_DISAPPEARED', handle: 'box', workerName: 'worker' });
@@ -66,7 +42,7 @@ describe('the diagnostics of a pod with which a call of its container rejects', 
     });
 
     it(`are on the stderr of ${call}() and in the error if the pod was evicted`, async () => {
-      cutOff();
+      pod.cutOff();
       pod.becomes(evictedPod);
       const error = (await rejection(start())) as PodError;
       expect(error).to.include({ code: 'KW_ERR_POD_EVICTED', reason: 'TerminationByKubelet' });
@@ -85,7 +61,7 @@ describe('the diagnostics of a pod with which a call of its container rejects', 
   });
 
   it('are not written by run() without a stderr, and nor if the caller aborts', async () => {
-    cutOff();
+    pod.cutOff();
     pod.becomes(evictedPod);
     const error = (await rejection(container.run({ path: 'make' }, {}))) as PodError;
     expect(error.diagnostics).to.include('  reason: Evicted\n');
@@ -103,13 +79,13 @@ describe('the diagnostics of a pod with which a call of its container rejects', 
   } as const;
   for (const [call, start] of Object.entries(calls))
     it(`are in the error of ${call}()`, async () => {
-      cutOff();
+      pod.cutOff();
       pod.becomes(evictedPod);
       expect(((await rejection(start())) as PodError).diagnostics).to.include('  reason: Evicted\n');
     });
 
   it('are in the errors of findProcess() and listProcesses(), which reject while commands may still run', async () => {
-    cutOff();
+    pod.cutOff();
     pod.becomes(podOf('running', deleted));
     for (const call of [() => container.findProcess('x'), () => container.listProcesses()]) {
       const error = (await rejection(call())) as PodError;
@@ -121,7 +97,7 @@ describe('the diagnostics of a pod with which a call of its container rejects', 
   it('are in the errors of Process.signal() and Process.resize()', async () => {
     const process = pod.follow();
     process.wait().catch(() => undefined);
-    cutOff();
+    pod.cutOff();
     pod.becomes(evictedPod);
     for (const call of [() => process.signal(15), () => process.resize({ columns: 80, rows: 24 })])
       expect(((await rejection(call())) as PodError).diagnostics).to.include('  reason: Evicted\n');

@@ -5,21 +5,7 @@ import { FakeCluster } from '../../../fakes/index.ts';
 import type { ContainerRecord } from '../../../src/repository/records.ts';
 import { PodContainer, type PodContainerComponents } from '../../../src/worker/pod-container.ts';
 import { rejection } from '../../support/rejection.ts';
-import { podOf, ScriptedPod } from '../../support/scripted-pod.ts';
-import { untraced } from '../../support/untraced.ts';
-
-const record: ContainerRecord = {
-  handle: 'box',
-  workerName: 'worker',
-  owner: { kind: 'step', key: '1' },
-  state: 'created',
-  podName: 'pod',
-  podUid: 'uid',
-  metadata: {},
-  settings: {},
-  lastHijackAt: undefined,
-  createdAt: new Date(0),
-};
+import { podOf, containerRecord as record, ScriptedPod } from '../../support/scripted-pod.ts';
 
 describe('PodContainer.describe', () => {
   let cluster: FakeCluster;
@@ -122,12 +108,11 @@ describe('PodContainer.run of a started id', () => {
     pod = new ScriptedPod();
     endHijack = sinon.fake.resolves(undefined);
     const containers = { ...pod.components.containers, recordHijack: async () => {}, endHijack };
-    const components = { ...pod.components, containers, tracing: untraced } as unknown as PodContainerComponents;
-    container = new PodContainer(record, { isLookedUp: false, podIsMissing: false }, components);
+    container = pod.container({ containers });
   });
 
-  afterEach(() => {
-    pod.setup.client.close();
+  afterEach(async () => {
+    await pod.close();
   });
 
   /** Answers the start with the digest that it has sent, or with another one. Returns the former. */
@@ -164,10 +149,7 @@ describe('PodContainer.run of a started id', () => {
     const running = container.run(spec, {});
     const sent = await answered();
     await running;
-    const gone = new PodContainer(record, { isLookedUp: false, podIsMissing: true }, {
-      ...pod.components,
-      tracing: untraced,
-    } as unknown as PodContainerComponents);
+    const gone = pod.container({ podIsMissing: true });
     const result = { exitStatus: 3, signal: undefined, oomKills: 0 };
     pod.stored.set('x', { ...result, specDigest: other });
     expect((await rejection(gone.run(spec, {}))).code).to.equal('KW_ERR_PROCESS_SPEC_CHANGED');

@@ -1,12 +1,11 @@
 import { expect } from 'chai';
 
-import { ExecConnectionLostError } from '../../../../src/errors/connection.ts';
 import type { ContainerQueries } from '../../../../src/repository/container-queries.ts';
 import type { ProcessResultRecord } from '../../../../src/repository/records.ts';
 import { ContainerProcesses } from '../../../../src/worker/process/container-processes.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { PROCESS_RESULT } from '../../../support/scripted-agent.ts';
-import { deleted, evicted, podOf, ScriptedPod } from '../../../support/scripted-pod.ts';
+import { cut, deleted, evicted, podOf, ScriptedPod } from '../../../support/scripted-pod.ts';
 import { settle } from '../../../support/virtual-clock.ts';
 
 const stored: ProcessResultRecord = { exitStatus: 3, signal: undefined, oomKills: 0 };
@@ -19,8 +18,7 @@ describe('ContainerProcesses', () => {
   });
 
   afterEach(async () => {
-    pod.setup.client.close();
-    await settle();
+    await pod.close();
   });
 
   function processes({ podIsMissing = false } = {}): ContainerProcesses {
@@ -52,13 +50,6 @@ describe('ContainerProcesses', () => {
     };
   }
 
-  /** Makes every connection to the agent fail. */
-  function cutOff(): void {
-    pod.setup.onConnect = () => {
-      throw new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
-    };
-  }
-
   context('when listed', () => {
     it('has the states that the agent reports; a stored result wins', async () => {
       pod.stored.set('b', stored);
@@ -86,13 +77,13 @@ describe('ContainerProcesses', () => {
       pod.stored.set('a', { ...stored, exitStatus: 137, oomKills: 1 });
       const expected = [{ id: 'a', state: 'ended', result: { exitStatus: 137, oomKills: 1 } }];
       expect(await processes({ podIsMissing: true }).list({})).to.deep.equal(expected);
-      cutOff();
+      pod.cutOff();
       pod.becomes(undefined);
       expect(await processes().list({})).to.deep.equal(expected);
     });
 
     it('rejects if the pod cannot be reached while commands may still run in it', async () => {
-      cutOff();
+      pod.cutOff();
       for (const [ending, code] of [
         [deleted, 'KW_ERR_POD_DELETED'],
         [evicted, 'KW_ERR_POD_EVICTED'],
@@ -134,7 +125,7 @@ describe('ContainerProcesses', () => {
       pod.stored.clear();
       pod.setup.client.close();
       pod = new ScriptedPod();
-      cutOff();
+      pod.cutOff();
       const late = processes().find('a', {});
       pod.becomes(undefined);
       pod.stored.set('a', stored);
@@ -164,7 +155,7 @@ describe('ContainerProcesses', () => {
     it('is stopped again over another connection if the first is lost', async () => {
       const stopping = processes().stop('x', {});
       const { agent } = await pod.setup.opened('stop');
-      agent.lose(new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 }));
+      agent.lose(cut);
       await pod.setup.clock.advance(5_000);
       await answer('stop', PROCESS_RESULT);
       expect(await stopping).to.include({ exitStatus: 0 });

@@ -4,24 +4,13 @@ import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 
 import { ConnectionLimits } from '../../../../src/agent-client/session/connection-limits.ts';
-import { ExecConnectionLostError } from '../../../../src/errors/connection.ts';
 import type { OutputChunk, ProcessIO, ProcessResult } from '../../../../src/runtime/process.ts';
 import { Collector } from '../../../contract/worker/setup.ts';
 import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../../support/agent/agent-wire.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../../support/scripted-agent.ts';
-import { deleted, evicted, Gate, podOf, ScriptedPod } from '../../../support/scripted-pod.ts';
+import { cut, deleted, evicted, Gate, podOf, ScriptedPod } from '../../../support/scripted-pod.ts';
 import { settle } from '../../../support/virtual-clock.ts';
-
-const OPENED = {
-  stdout: { from: 0, first: 0, end: 0 },
-  stderr: { from: 0, first: 0, end: 0 },
-  stdin: null,
-  ended: false,
-  startedAt: 1000,
-};
-
-const cut = new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
 
 describe('PodProcess', () => {
   let pod: ScriptedPod;
@@ -32,20 +21,14 @@ describe('PodProcess', () => {
   });
 
   afterEach(async () => {
-    pod.setup.client.close();
-    await settle();
+    await pod.close();
   });
 
   /** Lets the agent accept the attachment. Returns its OPEN frame. */
   async function opened(changes: object = {}): Promise<Record<string, unknown>> {
-    await settle();
-    agent = pod.setup.agents.at(-1)!;
-    while (agent.frames[0]?.type !== 'OPEN') agent.frames.shift();
-    const open = await agent.nextJson('OPEN');
-    expect(open['op']).to.equal('attach');
-    agent.json('OPENED', { ...OPENED, ...changes });
-    await settle();
-    return open;
+    const attached = await pod.attached(changes);
+    agent = attached.agent;
+    return attached.open;
   }
 
   /** Ends the command, with this output. */
@@ -148,7 +131,7 @@ describe('PodProcess', () => {
     it('rejects at the end of its pod also if the attachment is lost', async () => {
       const seen = watched(pod.follow().wait());
       await opened();
-      pod.setup.onConnect = () => Promise.reject(cut);
+      pod.cutOff();
       pod.becomes(podOf('running', evicted));
       agent.lose(cut);
       await settle();
@@ -199,7 +182,7 @@ describe('PodProcess', () => {
     });
 
     it('rejects with the position to start from before it is attached', async () => {
-      pod.setup.onConnect = () => Promise.reject(cut);
+      pod.cutOff();
       const process = pod.follow({}, { from: { stdoutBytes: 5, stderrBytes: 7 } });
       const error = await rejection(process.wait({ detachSignal: AbortSignal.abort() }));
       expect(error).to.deep.include({ ...detached, position: { stdoutBytes: 5, stderrBytes: 7 } });

@@ -13,7 +13,6 @@ import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../../support/scr
 import { evicted, Gate, podOf, ScriptedPod } from '../../../support/scripted-pod.ts';
 import { settle } from '../../../support/virtual-clock.ts';
 
-const none = { from: 0, first: 0, end: 0 };
 const gone = ['pod ci/pod no longer exists; its last known state:', '  node: not assigned', '  phase: Running'];
 
 describe('the diagnostics of a pod with which wait() rejects', () => {
@@ -25,20 +24,14 @@ describe('the diagnostics of a pod with which wait() rejects', () => {
   });
 
   afterEach(async () => {
-    pod.setup.client.close();
-    await settle();
+    await pod.close();
   });
 
   /** Starts to follow a process, and lets the agent accept the attachment. */
   async function follow(io: ProcessIO): Promise<Process> {
     const process = pod.follow(io);
     process.wait().catch(() => undefined);
-    await settle();
-    agent = pod.setup.agents.at(-1)!;
-    while (agent.frames[0]?.type !== 'OPEN') agent.frames.shift();
-    await agent.nextJson('OPEN');
-    agent.json('OPENED', { stdout: none, stderr: none, stdin: null, ended: false, startedAt: 1000 });
-    await settle();
+    ({ agent } = await pod.attached());
     return process;
   }
 
@@ -194,7 +187,6 @@ describe('a node that is no longer ready while a process is followed', () => {
     expect(pod.warnings).to.deep.equal(['node not ready; the command may still run there']);
     expect(stderr.text).to.equal('');
     expect(hasSettled).to.equal(false);
-    pod.setup.client.close();
-    await settle();
+    await pod.close();
   });
 });
