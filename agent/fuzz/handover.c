@@ -1,7 +1,7 @@
 /*
- * The messages between sessions and `serve`: claims, releases, parked operations and handed-over
- * connections. Four sessions; the input is a list of messages of one of them, by fields or as raw
- * bytes, and of sessions that end.
+ * The messages between sessions and `serve`: requests for ids, releases, parked operations and
+ * handed-over connections. Four sessions; the input is a list of messages of one of them, by fields
+ * or as raw bytes, and of sessions that end.
  */
 #include <fcntl.h>
 #include <stdbool.h>

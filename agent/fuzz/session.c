@@ -1,6 +1,6 @@
 /*
  * Whole sessions: the input is what a host sends on one connection, from its HELLO to its end. A
- * thread acts as `serve` and as the host's receiver: it replies to claims and reads the agent's
+ * thread acts as `serve` and as the host's receiver: it grants ids and reads the agent's
  * frames. Mutations preserve frames, and repair offsets, counts and digests; otherwise no upload
  * would be committed.
  */

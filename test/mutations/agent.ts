@@ -386,7 +386,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/src/serve/serve_table.c',
     find: 'answer(&table->sessions[i], REPLY_REFUSED, GONE_UNKNOWN);',
     replace: 'continue;',
-    killedBy: { specs: ['test/integration/agent/claims.spec.ts'], grep: 'lower attempt' },
+    killedBy: { specs: ['test/integration/agent/operation-ids.spec.ts'], grep: 'lower attempt' },
   },
   // The fence, markers, other users, pings.
   {

@@ -39,7 +39,7 @@ int operation_archive_list(struct session *session, const struct json *open) {
         .put_opened = put_opened,
         .put_result = put_result,
         .context = &listing};
-    if (outgoing_claim(&outgoing, open) <= 0) {
+    if (outgoing_acquire(&outgoing, open) <= 0) {
         return OPERATION_FAILED;
     }
     int result = outgoing_begin(&outgoing, open) == 0 ? begin(session, open, &listing) : -1;

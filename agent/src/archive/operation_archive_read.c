@@ -89,7 +89,7 @@ int operation_archive_read(struct session *session, const struct json *open) {
         .put_opened = put_opened,
         .put_result = put_result,
         .context = &archive};
-    if (outgoing_claim(&outgoing, open) <= 0) {
+    if (outgoing_acquire(&outgoing, open) <= 0) {
         return OPERATION_FAILED;
     }
     int result = outgoing_begin(&outgoing, open) == 0 ? begin(session, open, &archive) : -1;

@@ -44,7 +44,7 @@ static int send_result(void *context) {
 int operation_archive_write(struct session *session, const struct json *open) {
     struct archive_write write = {.file = ARCHIVE_FILE_NONE};
     write.incoming = (struct incoming){.session = session, .feed = feed, .context = &write};
-    if (incoming_claim(&write.incoming, open) <= 0) {
+    if (incoming_acquire(&write.incoming, open) <= 0) {
         return OPERATION_FAILED;
     }
     int result = run(session, open, &write);

@@ -33,7 +33,7 @@ static int start_once(struct session *session, const struct json *open, const ch
 
 int operation_start(struct session *session, const struct json *open) {
     const char *id = open_id(open, "process", &session->failure);
-    if (id == NULL || serve_claim(session, REQUEST_PROCESS, id, 0) != 0) {
+    if (id == NULL || serve_acquire(session, REQUEST_PROCESS, id, 0) != 0) {
         return -1;
     }
     struct process_start before = {0};

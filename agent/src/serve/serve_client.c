@@ -144,7 +144,7 @@ static int refused(struct session *session, const char *id) {
         "the operation '%s' is already running with this or a higher attempt number", id);
 }
 
-int serve_claim(struct session *session, enum request_kind kind, const char *id, int64_t attempt) {
+int serve_acquire(struct session *session, enum request_kind kind, const char *id, int64_t attempt) {
     struct serve_request message = {.kind = kind, .attempt = attempt};
     struct serve_reply reply;
     snprintf(message.id, sizeof message.id, "%s", id);
@@ -154,7 +154,7 @@ int serve_claim(struct session *session, enum request_kind kind, const char *id,
     return reply.kind == REPLY_GRANTED ? 0 : refused(session, id);
 }
 
-int serve_claim_operation(
+int serve_acquire_operation(
     struct session *session, const char *id, int64_t attempt, bool continues, enum gone_reason *gone) {
     struct serve_request message = {
         .kind = REQUEST_OPERATION, .attempt = attempt, .continues = continues, .continuable = true};

@@ -92,13 +92,13 @@ int serve_send(int control, const void *message, size_t length, int fd);
  */
 int serve_receive(int control, void *message, size_t length, int *fd);
 
-/* Waits for the claim. Returns 0, or -1 with session->failure set or the connection lost. */
-int serve_claim(struct session *session, enum request_kind kind, const char *id, int64_t attempt);
+/* Acquires an id, and waits for it. Returns 0, or -1 with session->failure set or the connection lost. */
+int serve_acquire(struct session *session, enum request_kind kind, const char *id, int64_t attempt);
 /*
- * Claims the id of an operation that can be continued. Returns REPLY_GRANTED, REPLY_HELD or
- * REPLY_GONE (with `gone`), or -1 like serve_claim. `continues`: the operation was begun before.
+ * Acquires the id of an operation that can be continued. Returns REPLY_GRANTED, REPLY_HELD or
+ * REPLY_GONE (with `gone`), or -1 like serve_acquire. `continues`: the operation was begun before.
  */
-int serve_claim_operation(
+int serve_acquire_operation(
     struct session *session, const char *id, int64_t attempt, bool continues, enum gone_reason *gone);
 /* Passes the connection to the operation of this id, which ends the session. */
 void serve_hand_over(struct session *session, const char *id, int64_t attempt, int64_t from);

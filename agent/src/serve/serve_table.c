@@ -30,7 +30,7 @@ static void answer(struct session_entry *entry, enum reply_kind answer, enum gon
     send_reply(entry, &reply, -1);
 }
 
-/* Releases a claim that waits; a held claim ends with its operation. */
+/* Cancels a request for an id that waits; an id that is held ends with its operation. */
 static void answer_stale(const struct table *table, struct session_entry *entry) {
     struct serve_reply reply = {.kind = REPLY_STALE, .generation = table->generation};
     if (entry->waiting) {
@@ -172,7 +172,7 @@ static void release(struct table *table, struct session_entry *entry) {
     }
 }
 
-static void claim(struct table *table, struct session_entry *entry, const struct serve_request *message) {
+static void acquire(struct table *table, struct session_entry *entry, const struct serve_request *message) {
     if (entry->kind != 0) {
         release(table, entry);
     }
@@ -313,7 +313,7 @@ static void handle_request(
         if (is_stale(table, entry)) {
             break; /* a reply was sent already */
         }
-        claim(table, entry, message);
+        acquire(table, entry, message);
         break;
     case REQUEST_RELEASE:
         if (message->lease_over) {

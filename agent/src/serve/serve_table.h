@@ -1,4 +1,4 @@
-/* The tables of `serve`: sessions with their claims, and supervisors. */
+/* The tables of `serve`: sessions with the ids that they hold or wait for, and supervisors. */
 #ifndef KW_SERVE_TABLE_H
 #define KW_SERVE_TABLE_H
 
@@ -18,7 +18,7 @@ struct session_entry {
     pid_t pid;
     int control;
     uint32_t serial; /* of its last request */
-    uint32_t kind; /* of its claim, 0: none */
+    uint32_t kind; /* of its id, 0: none */
     bool waiting;  /* for the release by another session */
     bool continuable;
     bool parked;

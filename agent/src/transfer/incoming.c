@@ -50,10 +50,10 @@ static int send_opened(void *context) {
     return receiving->ended ? 0 : grant(incoming);
 }
 
-int incoming_claim(struct incoming *incoming, const struct json *open) {
+int incoming_acquire(struct incoming *incoming, const struct json *open) {
     incoming->transfer.opened = send_opened;
     incoming->transfer.context = incoming;
-    return transfer_claim_continuable(incoming->session, open, &incoming->transfer);
+    return transfer_acquire_continuable(incoming->session, open, &incoming->transfer);
 }
 
 int incoming_take(struct incoming *incoming) {

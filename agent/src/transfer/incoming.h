@@ -18,8 +18,8 @@ struct incoming {
     void *context;
 };
 
-/* Claims the id of the operation, like transfer_claim_continuable. */
-int incoming_claim(struct incoming *incoming, const struct json *open);
+/* Acquires the id of the operation, like transfer_acquire_continuable. */
+int incoming_acquire(struct incoming *incoming, const struct json *open);
 /* Sends OPENED and the first credit, and takes all bytes. 0, or -1 with a failure or the loss. */
 int incoming_take(struct incoming *incoming);
 void incoming_free(struct incoming *incoming);

@@ -41,7 +41,7 @@ int operation_copy(struct session *session, const struct json *open) {
     struct phase phase;
     struct tree_stats stats = {0};
     struct transfer transfer = {0};
-    if (transfer_claim(session, open, &transfer) != 0) {
+    if (transfer_acquire(session, open, &transfer) != 0) {
         return -1;
     }
     int result = run(&transfer, open, &from, &to, &stats);

@@ -101,9 +101,9 @@ int operation_receive(struct session *session, const struct json *open) {
     struct receive receive = {.volume = VOLUME_FOLDER_NONE};
     receive.incoming = (struct incoming){.session = session, .feed = feed, .context = &receive};
     receive.incoming.transfer.holds_disk = true;
-    int claimed = incoming_claim(&receive.incoming, open);
-    if (claimed <= 0) {
-        return claimed == 0 ? answer_stored(session, receive.incoming.transfer.id) : OPERATION_FAILED;
+    int acquired = incoming_acquire(&receive.incoming, open);
+    if (acquired <= 0) {
+        return acquired == 0 ? answer_stored(session, receive.incoming.transfer.id) : OPERATION_FAILED;
     }
     int result = run(session, open, &receive);
     if (receive.unpack != NULL) {

@@ -50,7 +50,7 @@ static int remove_record(struct session *session, const char *id) {
 
 static int remove_process(struct session *session, const struct json *open) {
     const char *id = open_id(open, "process", &session->failure);
-    if (id == NULL || serve_claim(session, REQUEST_PROCESS, id, 0) != 0) {
+    if (id == NULL || serve_acquire(session, REQUEST_PROCESS, id, 0) != 0) {
         return -1;
     }
     int result = remove_record(session, id);
@@ -61,7 +61,7 @@ static int remove_process(struct session *session, const struct json *open) {
 /* Ends the operation, whatever its attempt number is, and removes its stored result. */
 static int remove_operation(struct session *session, const struct json *open) {
     const char *id = open_id(open, "operation", &session->failure);
-    if (id == NULL || serve_claim(session, REQUEST_OPERATION, id, INT64_MAX) != 0) {
+    if (id == NULL || serve_acquire(session, REQUEST_OPERATION, id, INT64_MAX) != 0) {
         return -1;
     }
     stored_result_remove(session->state, id);

@@ -54,7 +54,7 @@ static int send_archive(struct session *session, const struct json *open) {
     struct send send = {.volume = VOLUME_FOLDER_NONE};
     struct outgoing outgoing = {
         .session = session, .source = read_pack, .put_opened = put_opened, .put_result = put_result, .context = &send};
-    if (outgoing_claim(&outgoing, open) <= 0) {
+    if (outgoing_acquire(&outgoing, open) <= 0) {
         return OPERATION_FAILED;
     }
     int result = outgoing_begin(&outgoing, open) == 0 ? begin(session, open, &send) : -1;

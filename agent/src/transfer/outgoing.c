@@ -125,10 +125,10 @@ static int send_all(void *context) {
     return send_bytes(outgoing->session, outgoing) == 0 ? send_result(outgoing) : -1;
 }
 
-int outgoing_claim(struct outgoing *outgoing, const struct json *open) {
+int outgoing_acquire(struct outgoing *outgoing, const struct json *open) {
     outgoing->transfer.opened = send_opened;
     outgoing->transfer.context = outgoing;
-    return transfer_claim_continuable(outgoing->session, open, &outgoing->transfer);
+    return transfer_acquire_continuable(outgoing->session, open, &outgoing->transfer);
 }
 
 int outgoing_begin(struct outgoing *outgoing, const struct json *open) {

@@ -24,8 +24,8 @@ struct outgoing {
     void *context;
 };
 
-/* Claims the id of the operation, like transfer_claim_continuable. */
-int outgoing_claim(struct outgoing *outgoing, const struct json *open);
+/* Acquires the id of the operation, like transfer_acquire_continuable. */
+int outgoing_acquire(struct outgoing *outgoing, const struct json *open);
 /* Reads the credit of OPEN, and allocates the bytes to keep. */
 int outgoing_begin(struct outgoing *outgoing, const struct json *open);
 /*

@@ -19,12 +19,12 @@ static int read_open(struct session *session, const struct json *open, struct tr
                : 0;
 }
 
-int transfer_claim(struct session *session, const struct json *open, struct transfer *transfer) {
+int transfer_acquire(struct session *session, const struct json *open, struct transfer *transfer) {
     if (read_open(session, open, transfer) != 0) {
         return -1;
     }
     transfer->lease_ms = 0;
-    return serve_claim(session, REQUEST_OPERATION, transfer->id, transfer->attempt);
+    return serve_acquire(session, REQUEST_OPERATION, transfer->id, transfer->attempt);
 }
 
 static int fail_gone(struct session *session, enum gone_reason gone) {
@@ -36,16 +36,16 @@ static int fail_gone(struct session *session, enum gone_reason gone) {
     return fail(&session->failure, "OPERATION_GONE", "%s", WHY[gone <= GONE_ROOM ? gone : GONE_UNKNOWN]);
 }
 
-int transfer_claim_continuable(struct session *session, const struct json *open, struct transfer *transfer) {
+int transfer_acquire_continuable(struct session *session, const struct json *open, struct transfer *transfer) {
     enum gone_reason gone;
     if (read_open(session, open, transfer) != 0 ||
         open_integer(open, "from", 0, INT64_MAX, 0, &transfer->from, &session->failure) != 0) {
         return -1;
     }
     if (transfer->lease_ms == 0) {
-        return serve_claim(session, REQUEST_OPERATION, transfer->id, transfer->attempt) == 0 ? 1 : -1;
+        return serve_acquire(session, REQUEST_OPERATION, transfer->id, transfer->attempt) == 0 ? 1 : -1;
     }
-    switch (serve_claim_operation(session, transfer->id, transfer->attempt, transfer->continues, &gone)) {
+    switch (serve_acquire_operation(session, transfer->id, transfer->attempt, transfer->continues, &gone)) {
     case REPLY_GRANTED:
         return 1;
     case REPLY_GONE:

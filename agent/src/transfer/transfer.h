@@ -1,5 +1,5 @@
 /*
- * What receive, send and copy share: the claim on their id, and resumption over another connection.
+ * What receive, send and copy share: their id, and resumption over another connection.
  */
 #ifndef KW_TRANSFER_H
 #define KW_TRANSFER_H
@@ -28,14 +28,14 @@ struct transfer {
     void *context;
 };
 
-/* Reads these members of OPEN, and claims the id for an operation that ends with its connection. */
-int transfer_claim(struct session *session, const struct json *open, struct transfer *transfer);
+/* Reads these members of OPEN, and acquires the id for an operation that ends with its connection. */
+int transfer_acquire(struct session *session, const struct json *open, struct transfer *transfer);
 /*
- * Like transfer_claim, for an operation that can be resumed. Returns 1 if it has to begin; 0 if
+ * Like transfer_acquire, for an operation that can be resumed. Returns 1 if it has to begin; 0 if
  * there is nothing to resume (`failure` has the reason; a stored result may exist); -1 on failure,
  * or because the connection was handed over.
  */
-int transfer_claim_continuable(struct session *session, const struct json *open, struct transfer *transfer);
+int transfer_acquire_continuable(struct session *session, const struct json *open, struct transfer *transfer);
 /* Reads a path in a volume, in normal form. */
 int transfer_path(struct session *session, const struct json *open, const char *key, char path[PATH_BYTES]);
 

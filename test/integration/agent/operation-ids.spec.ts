@@ -11,7 +11,7 @@ import { frameType } from '../../support/agent/agent-frames.ts';
 import { exists, until } from '../../support/agent/agent-process.ts';
 import { tarOf } from '../../support/tar.ts';
 
-describe('claims on an operation', () => {
+describe('an operation id', () => {
   const agent = withAgent({ per: 'test' });
 
   beforeEach(async () => {
@@ -21,7 +21,7 @@ describe('claims on an operation', () => {
   const sessions = async (): Promise<number[]> =>
     (await readFile(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')).trim().split(' ').map(Number);
 
-  it('refuse a waiting lower attempt once the higher one has run', async () => {
+  it('is refused to a waiting lower attempt once the higher one has run', async () => {
     const before = await sessions();
     const first = await agent.connect();
     const [holder = 0] = (await sessions()).filter((pid) => !before.includes(pid));
@@ -41,7 +41,7 @@ describe('claims on an operation', () => {
     for (const each of [first, second, third]) each.destroy();
   });
 
-  it('keep the result of an upload for a day of uptime, independent of the clock', async () => {
+  it('keeps the result of an upload for a day of uptime, independent of the clock', async () => {
     const result = { bytes: 1, sha256: 'ab', entries: 0, expandedBytes: 0 };
     const store = async (id: string, secondsOfUptime: number): Promise<void> => {
       const path = join(agent.folder, 'agent/results', id);
