@@ -19,8 +19,8 @@ export interface PodVolume {
 }
 
 export interface SaveOptions extends AbortOptions {
-  /** See `NewArchive.claim`. @defaultValue none */
-  readonly claim?: string | undefined;
+  /** See `NewArchive.purpose`. @defaultValue none */
+  readonly purpose?: string | undefined;
   /** Whether the volume keeps the content that it has: the archive gets no reference. @defaultValue false */
   readonly isDetached?: boolean | undefined;
   /** How long the call retries while the store is unavailable, in milliseconds. */

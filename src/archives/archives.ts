@@ -205,13 +205,13 @@ export class Archives implements ArchiveService {
   async #saveAnew(
     { handle, location, archive: before }: PodVolume,
     store: ArchiveStore,
-    { signal, claim, isDetached, budgetMs, progress, retrying }: SaveOptions,
+    { signal, purpose, isDetached, budgetMs, progress, retrying }: SaveOptions,
   ): Promise<SavedVolume> {
     const { transfers, pods, freeSpace } = this.#components;
     const { archive, written, isContent } = await this.#writer.write({
       store,
       signal,
-      claim,
+      purpose,
       budgetMs,
       retrying,
       // The agent reads the volume once more, which is rare, and the archive is about as large.

@@ -33,8 +33,8 @@ export interface LeasedWriterComponents {
 /** What is written, and for which volume. */
 export interface WriteRequest<T extends ArchiveContent> extends AbortOptions {
   readonly store: ArchiveStore;
-  /** See `NewArchive.claim`. */
-  readonly claim?: string | undefined;
+  /** See `NewArchive.purpose`. */
+  readonly purpose?: string | undefined;
   /** Writes one attempt. Called again, with another key, after a retryable error. */
   readonly write: (key: string, signal: AbortSignal) => Promise<T>;
   /** Returns the volume that the archive becomes the content of. */
@@ -52,7 +52,7 @@ export interface WriteRequest<T extends ArchiveContent> extends AbortOptions {
   readonly retrying?: ((error: unknown) => void) | undefined;
 }
 
-/** The archive that was written, or that another holder of the claim has written. */
+/** The archive that was written, or that another holder has written for the same purpose. */
 export interface WriteOutcome<T> {
   readonly archive: ArchiveReference;
   /** `undefined` if another holder has written the archive. */
@@ -78,12 +78,12 @@ export class LeasedWriter {
   }
 
   /**
-   * Writes an archive and commits it. While another holder has the claim, waits for its result, and
-   * takes over when its lease lapses.
+   * Writes an archive and commits it. While another holder writes one for the same purpose, waits for
+   * its result, and takes over when its lease lapses.
    */
   async write<T extends ArchiveContent>(request: WriteRequest<T>): Promise<WriteOutcome<T>> {
     const { clock, newId, leaseMs, logger } = this.#components;
-    const { signal, claim } = request;
+    const { signal, purpose } = request;
     for (let isWaiting = false; ; ) {
       signal?.throwIfAborted();
       const lease = { holder: newId(), durationMs: leaseMs };
@@ -95,7 +95,7 @@ export class LeasedWriter {
         try {
           return await this.#hold(archive, lease, requestedAt, request);
         } catch (error) {
-          if (claim === undefined || !(error instanceof LeaseLostError)) throw error;
+          if (purpose === undefined || !(error instanceof LeaseLostError)) throw error;
           logger.info('archive continues with its next holder', { archive: archive.id });
         }
       }
@@ -107,11 +107,11 @@ export class LeasedWriter {
 
   /** Not aborted by the signal: the statement may still take effect, and its lease is then released. */
   async #begin<T extends ArchiveContent>(
-    { store, claim, signal }: WriteRequest<T>,
+    { store, purpose, signal }: WriteRequest<T>,
     lease: ArchiveLease,
   ): Promise<BegunArchive> {
     const { archives, retry: persist, newId, workerName } = this.#components;
-    const archive = { id: newId(), workerName, store: store.name, lease, claim };
+    const archive = { id: newId(), workerName, store: store.name, lease, purpose };
     return await persist(() => archives.begin(archive), { signal });
   }
 

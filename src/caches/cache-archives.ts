@@ -22,8 +22,8 @@ export interface ArchivingOptions extends AbortOptions {
   readonly mayHaveChanged: boolean;
   /** The archive that the content may be equal to. */
   readonly candidate: ArchiveReference | undefined;
-  /** See `SaveOptions.claim`. */
-  readonly claim: string | undefined;
+  /** See `SaveOptions.purpose`. */
+  readonly purpose: string | undefined;
   /** @defaultValue no limit */
   readonly maxBytes: number | undefined;
 }
@@ -44,7 +44,7 @@ export interface ArchivedSource {
 export async function archiveOf(
   volume: CacheSource,
   { service, store, budgetMs }: CacheArchives,
-  { mayHaveChanged, candidate, claim, maxBytes, signal }: ArchivingOptions,
+  { mayHaveChanged, candidate, purpose, maxBytes, signal }: ArchivingOptions,
 ): Promise<ArchivedSource | undefined> {
   const { handle, archive, open } = volume;
   if (archive !== undefined && (open === undefined || !mayHaveChanged))
@@ -53,7 +53,7 @@ export async function archiveOf(
   const { location } = open;
   const candidates = candidate === undefined ? [] : [candidate];
   return await withinSize(maxBytes, { signal }, async (limited) => {
-    const terms = { ...limited, budgetMs, candidates, claim, isDetached: true };
+    const terms = { ...limited, budgetMs, candidates, purpose, isDetached: true };
     const saved = await service.save({ handle, location, archive }, store, terms);
     return { archive: saved.archive, isNew: !saved.isUnchanged, rawBytes: saved.archive.rawBytes };
   });

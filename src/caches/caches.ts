@@ -40,12 +40,12 @@ interface Request {
   /** The handle of the cache's volume that this one is a copy of. */
   readonly source?: string | undefined;
   readonly ttlMs: number | undefined;
-  readonly claim?: string | undefined;
+  readonly purpose?: string | undefined;
 }
 
 export interface KeepTaskCacheOptions extends InitializeCacheOptions {
-  /** See `SaveOptions.claim`. @defaultValue none */
-  readonly claim?: string | undefined;
+  /** See `SaveOptions.purpose`. @defaultValue none */
+  readonly purpose?: string | undefined;
 }
 
 const defaultGraceMs = 60 * 60 * 1000;
@@ -67,10 +67,10 @@ export class Caches {
   async keepTaskCache(
     volume: CacheSource,
     key: TaskCacheKey,
-    { ttlMs, claim, signal }: KeepTaskCacheOptions,
+    { ttlMs, purpose, signal }: KeepTaskCacheOptions,
   ): Promise<void> {
     const { workerName } = this.#components;
-    await this.#keep(volume, { key: taskCacheKey(workerName, key), replace: true, ttlMs, claim }, { signal });
+    await this.#keep(volume, { key: taskCacheKey(workerName, key), replace: true, ttlMs, purpose }, { signal });
   }
 
   /** Implements `VolumeCaches.initializeResourceCache` and `initializeStreamedResourceCache`. */
@@ -172,14 +172,14 @@ export class Caches {
   /** Blesses a reference to an archive of the content, or a copy in a pod. */
   async #keepCopy(volume: CacheSource, request: Request, { signal }: AbortOptions): Promise<boolean> {
     const { archives, caches, workerName, store, maxKeyBytes: maxBytes } = this.#components;
-    const { key, claim } = request;
+    const { key, purpose } = request;
     const bless = async (handle: string): Promise<boolean> =>
       this.#isKept(handle, request, await this.#bless(handle, request, { signal }));
     if (archives !== undefined) {
       const mayHaveChanged = key.kind === 'task';
       const current = mayHaveChanged && archives.store !== undefined ? await caches.find(key, { signal }) : undefined;
       const candidate = current?.archive;
-      const archived = await archiveOf(volume, archives, { mayHaveChanged, candidate, claim, maxBytes, signal });
+      const archived = await archiveOf(volume, archives, { mayHaveChanged, candidate, purpose, maxBytes, signal });
       if (archived !== undefined) {
         const { archive, isNew } = archived;
         if (isNew) this.#moved(key.kind, archive.store, 'in', archive.rawBytes);

@@ -59,12 +59,12 @@ export interface NewArchive {
   /** The lease under which it is written. */
   readonly lease: ArchiveLease;
   /**
-   * What the archive is for. At most one archive of a worker that is `creating` or `ready` has a
-   * claim, so that two hosts do not write the same content.
+   * What the archive is for. At most one archive of a worker that is `creating` or `ready` has the
+   * same purpose, so that two hosts do not write the same content.
    *
-   * @defaultValue the archive has no claim
+   * @defaultValue the archive has no purpose
    */
-  readonly claim?: string | undefined;
+  readonly purpose?: string | undefined;
 }
 
 /**
@@ -73,7 +73,7 @@ export interface NewArchive {
  * @public
  */
 export interface BegunArchive {
-  /** The archive. With a claim, it may differ from the given one. */
+  /** The archive. With a purpose, it may differ from the given one. */
   readonly archive: ArchiveRecord;
   /** Whether the caller holds the lease and writes the archive's current attempt. */
   readonly holds: boolean;
@@ -104,7 +104,7 @@ export interface ArchivedVolume {
  */
 export interface ArchiveRepository {
   /**
-   * Inserts the archive as `creating` with attempt 1. If another archive has the claim, returns
+   * Inserts the archive as `creating` with attempt 1. If another archive has the purpose, returns
    * that archive. If its lease has lapsed, the caller takes it over with the next attempt.
    * Idempotent for the same ID and holder.
    */

@@ -164,6 +164,7 @@ interface ArchivesTable {
   readonly state: ArchiveState;
   readonly attempt: Generated<number>;
   readonly attempted_at: Generated<Date>;
+  /** The purpose of the archive: at most one that is `creating` or `ready` has it. */
   readonly claim: string | null;
   readonly key: string | null;
   readonly raw_bytes: NullableBigInteger;

@@ -113,13 +113,13 @@ export class OutputSaver {
   async #saveNewest(volume: VolumeRecord, { processId, retrying, signal }: Saving): Promise<void> {
     const { volumes, archives, retry: persist, store, budgetMs } = this.#components;
     const { workerName, handle } = volume;
-    const claim = `output:${handle}:${processId}`;
+    const purpose = `output:${handle}:${processId}`;
     let current: VolumeRecord | undefined = volume;
     let candidates: readonly ArchiveReference[] = [];
     for (let tries = 1; current?.state === 'created' && tries <= maxTries; tries += 1) {
       const { location, archive } = current;
       const received = receivedOf(current);
-      const terms = { budgetMs, signal, retrying, candidates, claim: tries === 1 ? claim : undefined };
+      const terms = { budgetMs, signal, retrying, candidates, purpose: tries === 1 ? purpose : undefined };
       const saved = await archives.save({ handle, location, archive, received }, store, terms);
       if (saved.isContent) return;
       candidates = [saved.archive];

@@ -75,12 +75,12 @@ export class TaskCacheSaver {
     await Promise.all(saves);
   }
 
-  async #saveOne(folder: VolumeRecord, step: TaskCacheStep, claim: string, signal: AbortSignal): Promise<void> {
+  async #saveOne(folder: VolumeRecord, step: TaskCacheStep, purpose: string, signal: AbortSignal): Promise<void> {
     const { caches, podStore: store, emit, logger } = this.#components;
     const { handle, mountPath: path = '', archive, location } = folder;
     const source = { handle, isArtifact: false, sizeBytes: undefined, archive, open: { store, location } };
     try {
-      await caches.keepTaskCache(source, { ...step, path }, { claim, signal });
+      await caches.keepTaskCache(source, { ...step, path }, { purpose, signal });
     } catch (error) {
       signal.throwIfAborted();
       const message = error instanceof Error ? error.message : String(error);

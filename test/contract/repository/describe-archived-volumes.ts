@@ -156,12 +156,12 @@ export function describeArchivedVolumes(world: RepositoryUnderTest): void {
     });
 
     it('succeeds with the next attempt, which reads the newer content, also after a take-over', async () => {
-      await world.first.archives.begin(archiveOf(1, { claim: 'c-source' }));
+      await world.first.archives.begin(archiveOf(1, { purpose: 'c-source' }));
       await world.second.volumes.markReady('c-source', undefined);
       await world.first.archives.nextAttempt(id, leaseOf('me'));
       await world.lapseLeases();
       await world.second.volumes.markReady('c-source', undefined);
-      await world.second.archives.begin(archiveOf(2, { claim: 'c-source', lease: leaseOf('another') }));
+      await world.second.archives.begin(archiveOf(2, { purpose: 'c-source', lease: leaseOf('another') }));
       const content = contentOf(1, { attempt: 3 });
       expect(await world.second.archives.commit(id, 'another', content, toSource())).to.equal(true);
     });

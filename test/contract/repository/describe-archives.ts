@@ -195,34 +195,34 @@ export function describeArchives(world: RepositoryUnderTest): void {
     });
   });
 
-  describe('a claim of archives', () => {
-    const claimed = (number: number, holder: string, changes = {}) =>
-      archiveOf(number, { claim: 'output', lease: leaseOf(holder), ...changes });
+  describe('a purpose of archives', () => {
+    const outputOf = (number: number, holder: string, changes = {}) =>
+      archiveOf(number, { purpose: 'output', lease: leaseOf(holder), ...changes });
 
     it('finds the archive that another holder writes, and the one that is ready', async () => {
-      await world.first.archives.begin(claimed(1, 'me'));
-      const found = await world.second.archives.begin(claimed(2, 'another'));
+      await world.first.archives.begin(outputOf(1, 'me'));
+      const found = await world.second.archives.begin(outputOf(2, 'another'));
       expect(found).to.deep.equal({ archive: await lookup(), holds: false });
       await world.first.archives.commit(id, 'me', contentOf(1), undefined);
-      const ready = await world.second.archives.begin(claimed(2, 'another'));
+      const ready = await world.second.archives.begin(outputOf(2, 'another'));
       expect(ready).to.deep.equal({ archive: await lookup(), holds: false });
       expect(await world.count('archives')).to.equal(1);
     });
 
     it('holds the lease again when its holder calls `begin` again, with the same attempt', async () => {
-      await world.first.archives.begin(claimed(1, 'me'));
-      const repeated = await world.first.archives.begin(claimed(1, 'me'));
+      await world.first.archives.begin(outputOf(1, 'me'));
+      const repeated = await world.first.archives.begin(outputOf(1, 'me'));
       expect(repeated).to.deep.equal({ archive: await lookup(), holds: true });
       expect(repeated.archive.attempt).to.equal(1);
     });
 
     it('is taken over with the next attempt when the lease has lapsed', async () => {
-      await world.first.archives.begin(claimed(1, 'me'));
+      await world.first.archives.begin(outputOf(1, 'me'));
       await world.lapseLeases();
-      const taken = await world.second.archives.begin(claimed(2, 'another'));
+      const taken = await world.second.archives.begin(outputOf(2, 'another'));
       expect(taken).to.deep.equal({ archive: await lookup(), holds: true });
       expect(taken.archive).to.include({ id, attempt: 2, state: 'creating' });
-      expect((await world.first.archives.begin(claimed(3, 'third'))).holds).to.equal(false);
+      expect((await world.first.archives.begin(outputOf(3, 'third'))).holds).to.equal(false);
     });
 
     for (const [what, call] of Object.entries<(repository: Repository) => Promise<unknown>>({
@@ -232,9 +232,9 @@ export function describeArchives(world: RepositoryUnderTest): void {
       'a next attempt': async ({ archives }) => await archives.nextAttempt(id, leaseOf('me')),
     })) {
       it(`refuses ${what} by the earlier holder, which changes nothing`, async () => {
-        await world.first.archives.begin(claimed(1, 'me'));
+        await world.first.archives.begin(outputOf(1, 'me'));
         await world.lapseLeases();
-        await world.second.archives.begin(claimed(2, 'another'));
+        await world.second.archives.begin(outputOf(2, 'another'));
         const before = await world.query(`select * from ${world.table('archives')}`);
         expect(await rejection(call(world.first))).to.include({ code: 'KW_ERR_LEASE_LOST', handle: id });
         expect(await world.first.archives.renewLease(id, leaseOf('me'))).to.equal(false);
@@ -244,9 +244,9 @@ export function describeArchives(world: RepositoryUnderTest): void {
     }
 
     it('refuses a late commit of the attempt before, also if both holders have one name', async () => {
-      await world.first.archives.begin(claimed(1, 'me'));
+      await world.first.archives.begin(outputOf(1, 'me'));
       await world.lapseLeases();
-      expect((await world.second.archives.begin(claimed(2, 'me'))).archive.attempt).to.equal(2);
+      expect((await world.second.archives.begin(outputOf(2, 'me'))).archive.attempt).to.equal(2);
       expect(await rejection(world.first.archives.commit(id, 'me', contentOf(1), undefined))).to.include({
         code: 'KW_ERR_LEASE_LOST',
       });
@@ -254,11 +254,11 @@ export function describeArchives(world: RepositoryUnderTest): void {
     });
 
     it('is free when its archive is destroying, and on each worker independently', async () => {
-      await world.first.archives.begin(claimed(1, 'me'));
+      await world.first.archives.begin(outputOf(1, 'me'));
       await world.first.archives.abandon(id, 'me');
-      expect((await world.first.archives.begin(claimed(2, 'me'))).archive.id).to.equal(idOf(2));
+      expect((await world.first.archives.begin(outputOf(2, 'me'))).archive.id).to.equal(idOf(2));
       await world.first.workers.register('elsewhere');
-      const elsewhere = await world.first.archives.begin(claimed(3, 'me', { workerName: 'elsewhere' }));
+      const elsewhere = await world.first.archives.begin(outputOf(3, 'me', { workerName: 'elsewhere' }));
       expect(elsewhere).to.deep.include({ holds: true });
       expect(elsewhere.archive.id).to.equal(idOf(3));
     });
@@ -268,7 +268,7 @@ export function describeArchives(world: RepositoryUnderTest): void {
         await Promise.all(
           Array.from({ length: 10 }, async (_, index) => {
             const repository = index % 2 === 0 ? world.first : world.second;
-            return await repository.archives.begin(claimed(first + index, `holder-${first + index}`));
+            return await repository.archives.begin(outputOf(first + index, `holder-${first + index}`));
           }),
         );
       const begun = await begin(10);
@@ -295,9 +295,9 @@ export function describeArchives(world: RepositoryUnderTest): void {
         ['workerName', changed({ workerName: '' })],
         ['workerName', changed({ workerName: 'unregistered' })],
         ['store', changed({ store: 's'.repeat(254) })],
-        ['claim', changed({ claim: '' })],
-        ['claim', changed({ claim: 'c'.repeat(301) })],
-        ['claim', changed({ claim: 'a\0b' })],
+        ['purpose', changed({ purpose: '' })],
+        ['purpose', changed({ purpose: 'c'.repeat(301) })],
+        ['purpose', changed({ purpose: 'a\0b' })],
         ['lease.holder', changed({ lease: { holder: '', durationMs: 1 } })],
         ['lease.durationMs', changed({ lease: { holder: 'me', durationMs: Number.NaN } })],
         ['rawBytes', committed({ rawBytes: -1 })],
@@ -338,7 +338,7 @@ export function describeArchives(world: RepositoryUnderTest): void {
     });
 
     it('is stored if it is as long as it may be, in characters of four bytes', async () => {
-      const long = { claim: '𝄞'.repeat(300), store: '𝄞'.repeat(253) };
+      const long = { purpose: '𝄞'.repeat(300), store: '𝄞'.repeat(253) };
       expect((await world.first.archives.begin(archiveOf(1, long))).archive.store).to.equal(long.store);
       expect((await world.first.archives.begin(archiveOf(2, long))).archive.id).to.equal(id);
     });

@@ -150,8 +150,8 @@ describe('Statements that a repository sends', () => {
     const [first, second] = [idOf(1), idOf(2)];
     const { leaseMs: _, ...volume } = artifactOf('sealed');
     const steps: Record<string, () => Promise<unknown>> = {
-      begin: async () => await archives.begin(archiveOf(1, { claim: 'c' })),
-      'begin, found': async () => await archives.begin(archiveOf(2, { claim: 'c' })),
+      begin: async () => await archives.begin(archiveOf(1, { purpose: 'c' })),
+      'begin, found': async () => await archives.begin(archiveOf(2, { purpose: 'c' })),
       nextAttempt: async () => await archives.nextAttempt(first, leaseOf('me')),
       renewLease: async () => await archives.renewLease(first, leaseOf('me')),
       commit: async () => await archives.commit(first, 'me', contentOf(1, { attempt: 2 }), undefined),

@@ -37,8 +37,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'two hosts save for one process twice',
     file: 'src/worker/process/output-saver.ts',
-    find: 'claim: tries === 1 ? claim : undefined',
-    replace: 'claim: tries === 0 ? claim : undefined',
+    find: 'purpose: tries === 1 ? purpose : undefined',
+    replace: 'purpose: tries === 0 ? purpose : undefined',
     killedBy: { specs: ['test/unit/worker/process/output-saver.spec.ts'] },
   },
   {

@@ -37,9 +37,9 @@ export class MemoryArchiveRepository
   }
 
   async begin(archive: NewArchive): Promise<BegunArchive> {
-    const { lease, claim } = archive;
+    const { lease, purpose } = archive;
     const found = [...this.rows.values()].find(
-      (row) => claim !== undefined && row.claim === claim && row.state !== 'destroying',
+      (row) => purpose !== undefined && row.purpose === purpose && row.state !== 'destroying',
     );
     if (found === undefined) {
       const row: Row = {

@@ -274,8 +274,8 @@ describe('Archives', () => {
       expect(await failing).to.be.instanceOf(LeaseLostError);
     });
 
-    context('when another host saves under the same claim', () => {
-      const claim = 'output:v:task';
+    context('when another host saves under the same purpose', () => {
+      const purpose = 'output:v:task';
 
       it('waits for its result, and writes nothing', async () => {
         const free = Promise.withResolvers<void>();
@@ -283,9 +283,9 @@ describe('Archives', () => {
           await free.promise;
           return await writes(...args);
         });
-        const first = archives.save(volume(), 'memory', { budgetMs, claim });
+        const first = archives.save(volume(), 'memory', { budgetMs, purpose });
         await settle();
-        const second = host().save(volume(), 'memory', { budgetMs, claim });
+        const second = host().save(volume(), 'memory', { budgetMs, purpose });
         await clock.advance(1_000);
         free.resolve();
         const { archive } = await first;
@@ -299,10 +299,10 @@ describe('Archives', () => {
           id: idOf(9),
           workerName: 'w',
           store: 'memory',
-          claim,
+          purpose,
           lease: { holder: 'dead', durationMs: leaseMs },
         });
-        const saving = archives.save(volume(), 'memory', { budgetMs, claim });
+        const saving = archives.save(volume(), 'memory', { budgetMs, purpose });
         await clock.advance(leaseMs - 1_000);
         sinon.assert.notCalled(transfers.save);
         await clock.advance(2_000);
@@ -311,8 +311,8 @@ describe('Archives', () => {
 
       it('writes an archive of its own after that host has abandoned its archive', async () => {
         const dead = { holder: 'dead', durationMs: leaseMs };
-        await rows.begin({ id: idOf(9), workerName: 'w', store: 'memory', claim, lease: dead });
-        const saving = archives.save(volume(), 'memory', { budgetMs, claim });
+        await rows.begin({ id: idOf(9), workerName: 'w', store: 'memory', purpose, lease: dead });
+        const saving = archives.save(volume(), 'memory', { budgetMs, purpose });
         await settle();
         await rows.abandon(idOf(9), 'dead');
         await clock.advance(1_000);

@@ -79,10 +79,10 @@ describe('Caches in an archive store', () => {
   });
 
   it('save the content of a container’s volume, and bless a volume that refers to the archive', async () => {
-    await caches.keepTaskCache(source(), key, { ttlMs: 5, claim: 'c' });
+    await caches.keepTaskCache(source(), key, { ttlMs: 5, purpose: 'c' });
     sinon.assert.calledOnceWithMatch(save, { handle: 'v', location: { at: 'v' } }, 's3', {
       budgetMs: 5_000,
-      claim: 'c',
+      purpose: 'c',
       isDetached: true,
     });
     const place = { workerName: 'w', teamId: undefined, store: 's3', location: {}, timeToLiveMs: 900_000 };

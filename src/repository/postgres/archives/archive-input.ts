@@ -10,12 +10,12 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const sha256 = /^[0-9a-f]{64}$/;
 
 /** @throws InvalidSpecError */
-export function checkNewArchive({ id, workerName, store, lease, claim }: NewArchive): void {
+export function checkNewArchive({ id, workerName, store, lease, purpose }: NewArchive): void {
   checkId(id);
   checkText('workerName', workerName, 253);
   checkText('store', store, 253);
   checkLease(lease);
-  if (claim !== undefined) checkText('claim', claim, 300);
+  if (purpose !== undefined) checkText('purpose', purpose, 300);
 }
 
 /** @throws InvalidSpecError */

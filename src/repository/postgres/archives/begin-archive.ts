@@ -4,7 +4,7 @@ import type { ArchiveLease, NewArchive } from '../../archive-repository.ts';
 import { type JsonText, jsonText } from '../rows.ts';
 import { creating, fromNow, now, type StatementBuilder } from '../tables.ts';
 import type { ArchiveRow } from './archive-rows.ts';
-import { claimingStates, lapsed } from './archive-states.ts';
+import { lapsed, occupyingStates } from './archive-states.ts';
 
 /** A row of `archives`, and whether the caller holds its lease. */
 export interface BegunRow {
@@ -12,14 +12,14 @@ export interface BegunRow {
 }
 
 /**
- * Inserts an archive as `creating`. If another archive has the claim, selects that archive. If its
+ * Inserts an archive as `creating`. If another archive has the purpose, selects that archive. If its
  * lease has lapsed, the caller takes it over with the next attempt. A repeated call finds the
  * archive that it has inserted, and holds it. Selects no row if another statement has inserted an
- * archive of the claim in the meantime.
+ * archive with the purpose in the meantime.
  */
 export function beginArchive(statements: StatementBuilder, archive: NewArchive): Compilable<BegunRow> {
   const { id, workerName, store, lease } = archive;
-  const claim = archive.claim ?? null;
+  const claim = archive.purpose ?? null;
   return statements
     .with('taken', (db) =>
       db
@@ -39,7 +39,7 @@ export function beginArchive(statements: StatementBuilder, archive: NewArchive):
       db
         .selectFrom('archives')
         .selectAll()
-        .where('state', 'in', claimingStates)
+        .where('state', 'in', occupyingStates)
         .where((eb) =>
           eb.or([
             eb.and([eb('worker_name', '=', workerName), eb('claim', '=', claim)]),
@@ -71,7 +71,7 @@ export function beginArchive(statements: StatementBuilder, archive: NewArchive):
           conflict
             .columns(['worker_name', 'claim'])
             .where('claim', 'is not', null)
-            .where('state', 'in', claimingStates)
+            .where('state', 'in', occupyingStates)
             .doNothing(),
         )
         .returningAll(),

@@ -39,7 +39,7 @@ import { touchArchives } from './touch-archives.ts';
 import { markVolumesUnsaved } from './unsaved-volumes.ts';
 
 /**
- * How often `begin` is tried. At each failure, another archive of the claim was inserted
+ * How often `begin` is tried. At each failure, another archive with the purpose was inserted
  * concurrently.
  */
 const beginRounds = 10;
@@ -50,7 +50,7 @@ const reapReasons = { creating: 'abandoned', ready: 'unreferenced', destroying: 
 /**
  * Archives in PostgreSQL. Every method is one statement, with these exceptions: the second
  * statement of `findDestroyable` and of `evict` sees what the first one has ordered, and after a
- * `begin` that meets another one of its claim, or an insert that finds no row, a second statement
+ * `begin` that meets another one with its purpose, or an insert that finds no row, a second statement
  * reads why.
  */
 export class PostgresArchiveRepository implements ArchiveRepository {
@@ -72,7 +72,7 @@ export class PostgresArchiveRepository implements ArchiveRepository {
       return { archive: toArchive(row), holds };
     }
     throw new RepositoryUnavailableError(
-      `another host inserted an archive of the claim ${beginRounds} times in a row: try again`,
+      `another host inserted an archive for the same purpose ${beginRounds} times in a row: try again`,
     );
   }
 

@@ -71,7 +71,7 @@ describe('OutputSaver', () => {
     containers.volumesOf.withArgs('c').resolves([volumeOf('out', 'output', { archive }), volumeOf('in', 'input')]);
     expect(await saver().save(command, {})).to.deep.equal([]);
     sinon.assert.calledOnceWithMatch(save, { handle: 'out', location, archive }, 's3', {
-      claim: 'output:out:task',
+      purpose: 'output:out:task',
       budgetMs: 300_000,
     });
     sinon.assert.notCalled(markUnsaved);
@@ -161,7 +161,7 @@ describe('OutputSaver', () => {
     const [volume, , options] = save.secondCall.args;
     expect(volume.archive).to.equal(other);
     expect(options)
-      .to.include({ claim: undefined })
+      .to.include({ purpose: undefined })
       .and.to.deep.include({ candidates: [archive] });
   });
 

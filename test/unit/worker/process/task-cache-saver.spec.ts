@@ -41,9 +41,9 @@ describe('TaskCacheSaver', () => {
       keepTaskCache,
       { handle: 'a', isArtifact: false, open },
       { job: 'j', step: 's', path: '/a' },
-      { claim: 'cache:a:p' },
+      { purpose: 'cache:a:p' },
     );
-    sinon.assert.calledWithMatch(keepTaskCache, { handle: 'b' }, { path: '/b' }, { claim: 'cache:b:p' });
+    sinon.assert.calledWithMatch(keepTaskCache, { handle: 'b' }, { path: '/b' }, { purpose: 'cache:b:p' });
   });
 
   it('saves nothing of a container without a job, and nothing after a hijack', async () => {
