@@ -1,7 +1,7 @@
 import type { Image, ImageConfig, ImageEntry } from './image-archive.ts';
 
 /** The limits of an image's size. */
-export const imageLimits = { compressedBytes: 80_000_000, unpackedBytes: 260_000_000 } as const;
+const imageLimits = { compressedBytes: 80_000_000, unpackedBytes: 260_000_000 } as const;
 
 const requiredLabels = ['title', 'description', 'licenses', 'version', 'revision'] as const;
 

@@ -4,9 +4,9 @@ export interface AgedKey {
 }
 
 /** How long a key is left alone. */
-export const minAgeMs: number = 24 * 60 * 60 * 1000;
+const minAgeMs = 24 * 60 * 60 * 1000;
 /** How far the clocks of a store and of this host may differ. */
-export const maxSkewMs: number = 24 * 60 * 60 * 1000;
+const maxSkewMs = 24 * 60 * 60 * 1000;
 
 /**
  * Returns the keys of a complete list that are certainly older than a day, although the clocks of

@@ -3,7 +3,7 @@ import type { KubernetesNode, Pod, ResourceQuota } from '../kubernetes/cluster.t
 import type { NodesFacts, QuotaFacts } from '../runtime/placement.ts';
 import { amountOf, amountsOf, type Quantities, sumOf } from './resource-amounts.ts';
 
-export const zoneLabel = 'topology.kubernetes.io/zone';
+const zoneLabel = 'topology.kubernetes.io/zone';
 
 /** @throws ApiUnavailableError - a text is not a quantity */
 export function nodesFacts(nodes: readonly KubernetesNode[], call: ApiCallFacts): NodesFacts {

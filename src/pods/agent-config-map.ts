@@ -3,7 +3,7 @@ import type { Architecture } from '../runtime/container.ts';
 import { type AgentBinary, type AgentBinaryPath, readAgentBinary } from './agent-binary.ts';
 
 /** The key in the config map, and so the name of the file in the pod. */
-export const AGENT_FILE_NAME = 'agent';
+const AGENT_FILE_NAME = 'agent';
 
 /** The config map to create. */
 export interface AgentConfigMap {

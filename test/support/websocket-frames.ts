@@ -73,7 +73,7 @@ export function offeredBy(request: IncomingMessage): readonly string[] {
 }
 
 /** The payload of a frame exceeds the server's limit. */
-export class FrameTooLargeError extends Error {}
+class FrameTooLargeError extends Error {}
 
 /** Splits a client's bytes into frames. Copies each byte once or twice, for any chunks. */
 export class ClientFrameParser {

@@ -55,7 +55,7 @@ export function readSpecDigest(fields: Fields): { readonly specDigest?: string }
 }
 
 /** @throws ProtocolViolationError */
-export function readExit(fields: Fields): { readonly exitStatus: number; readonly signal: number | undefined } {
+function readExit(fields: Fields): { readonly exitStatus: number; readonly signal: number | undefined } {
   const exitStatus = fields.count('exitStatus');
   const signal = fields.optional('signal', (from, name) => from.count(name));
   if (exitStatus > 255) throw new ProtocolViolationError(`an exit status of ${exitStatus}`);

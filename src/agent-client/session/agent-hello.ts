@@ -5,7 +5,7 @@ import { encodeFrame, FrameType } from '../wire/frame.ts';
 const MAGIC = 'kubernetes-worker';
 
 /** The versions of docs/agent-protocol.md that this library speaks. */
-export const LIBRARY_PROTOCOL: readonly [number, number] = [1, 4];
+const LIBRARY_PROTOCOL: readonly [number, number] = [1, 4];
 /** The first version in which a transfer can resume over another connection. */
 export const RESUMABLE_SINCE = 2;
 /** The first version in which END can carry the flag that the source has proven its end. */

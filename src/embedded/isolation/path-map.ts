@@ -5,7 +5,7 @@ export interface PathMapping {
 }
 
 /** Orders mappings so that the first match is the most specific one. */
-export function orderMappings(mappings: readonly PathMapping[]): PathMapping[] {
+function orderMappings(mappings: readonly PathMapping[]): PathMapping[] {
   return mappings
     .filter(({ from }) => from !== '/')
     .sort((a, b) => b.from.length - a.from.length || (a.from < b.from ? -1 : 1));

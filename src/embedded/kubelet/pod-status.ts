@@ -34,7 +34,7 @@ export function podStatus(facts: PodFacts): PodStatus {
 }
 
 /** Whether an init container has completed: ended with exit code 0, or, as a sidecar, started. */
-export function isInitialised(pod: Pod, status: ContainerStatus): boolean {
+function isInitialised(pod: Pod, status: ContainerStatus): boolean {
   const sidecar = pod.spec.initContainers?.find(({ name }) => name === status.name)?.restartPolicy === 'Always';
   return sidecar ? status.started || status.restartCount > 0 : status.state.terminated?.exitCode === 0;
 }

@@ -111,12 +111,7 @@ function execSpec(query: URLSearchParams): ExecSpec {
 }
 
 /** Responds to an upgrade with plain HTTP and closes the connection. */
-export function refuseUpgrade(
-  socket: Duplex,
-  code: number,
-  body: string,
-  contentType = 'text/plain; charset=utf-8',
-): void {
+function refuseUpgrade(socket: Duplex, code: number, body: string, contentType = 'text/plain; charset=utf-8'): void {
   const head = [
     `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}`,
     `Content-Type: ${contentType}`,

@@ -5,7 +5,7 @@ const maxHeaderBytes = 14;
 export type MaskMaker = (mask: Buffer) => void;
 
 /** Returns the size of the header, mask included, for a payload of this size. */
-export function headerBytesOf(payloadBytes: number): number {
+function headerBytesOf(payloadBytes: number): number {
   return payloadBytes < 126 ? 6 : payloadBytes < 65_536 ? 8 : maxHeaderBytes;
 }
 

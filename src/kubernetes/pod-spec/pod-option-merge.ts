@@ -18,7 +18,7 @@ export function mergePodOptions(worker: PodOptions, own: PodOptions | undefined)
 }
 
 /** Merges overlays as Kubernetes' strategic merge does. The second takes precedence. */
-export function mergeOverlays(first: PodOverlay | undefined, second: PodOverlay | undefined): PodOverlay | undefined {
+function mergeOverlays(first: PodOverlay | undefined, second: PodOverlay | undefined): PodOverlay | undefined {
   if (first === undefined || second === undefined) return first ?? second;
   const metadata = {
     labels: merged(first.metadata?.labels, second.metadata?.labels),

@@ -18,11 +18,11 @@ import { mainSecurityContext, podSecurityContext, sidecarSecurityContext } from 
 /** The name of the Kubernetes container that runs the agent, and thus every command. */
 export const mainContainerName = 'main';
 /** The folder of the agent's state and volumes. */
-export const agentStatePath = '/.kw';
+const agentStatePath = '/.kw';
 /** The folder of the claim of a store pod. */
-export const archivesMountPath = '/.kw/archives';
+const archivesMountPath = '/.kw/archives';
 /** The folder of the agent's program. */
-export const agentMountPath = '/.kw-agent';
+const agentMountPath = '/.kw-agent';
 /** The command of every exec. Contains only constants, because URLs are logged. */
 export const agentConnectCommand: readonly string[] = [`${agentMountPath}/agent`, 'connect', agentStatePath];
 /**

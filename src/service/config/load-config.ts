@@ -32,7 +32,7 @@ export interface LoadedConfig {
 }
 
 /** The file of an installation. */
-export const defaultConfigFile = '/etc/kubernetes-worker/config.yaml';
+const defaultConfigFile = '/etc/kubernetes-worker/config.yaml';
 
 /**
  * Loads the configuration from all its sources.

@@ -77,7 +77,7 @@ function withOrigins({ issues }: ConfigError, origins: Origins): ConfigError {
 }
 
 /** Returns the options without what is in files. */
-export function plainOptionsOf(
+function plainOptionsOf(
   config: ServiceConfig,
   { database, loops = false, ...extras }: Omit<WorkerExtras, 'onSecret'> & { readonly database: Database },
 ): KubernetesWorkerOptions {

@@ -5,7 +5,7 @@ import type { LaunchRequest } from '../../pods/pod-launcher.ts';
 import type { PvcStoreOptions } from '../../runtime/pvc-store-options.ts';
 
 /** The numeric user and group of a store pod, unless the options have others. */
-export const defaultUser = 65_532;
+const defaultUser = 65_532;
 /** The annotation with the digest of the options that a store pod was created with. */
 export const optionsAnnotation = 'kubernetes-worker/store-options';
 

@@ -21,7 +21,7 @@ function has(program: string): boolean {
  * Builds changed files; returns a reason if no build is possible. `KW_AGENT_DYNAMIC` names a folder
  * with a build to use instead.
  */
-export function dynamicAgent(): DynamicAgent | string {
+function dynamicAgent(): DynamicAgent | string {
   const given = process.env['KW_AGENT_DYNAMIC'];
   const folder = given ?? join(repository, 'node_modules/.cache/kubernetes-worker/agent-dynamic');
   if (given === undefined) {

@@ -12,7 +12,7 @@ const source = fileURLToPath(new URL('../../../src/service/main.ts', import.meta
 export type CliProgram = readonly [file: string, ...args: readonly string[]];
 
 /** The program under test, unless a run has another one: that of `KW_BIN`, or this repository's sources. */
-export const defaultProgram: CliProgram = [process.execPath, process.env['KW_BIN'] ?? source];
+const defaultProgram: CliProgram = [process.execPath, process.env['KW_BIN'] ?? source];
 
 /** Options of a run of the command line as a child process. */
 export interface CliRunOptions {

@@ -31,7 +31,7 @@ export interface VersitygwOptions {
 const defaultKey: ServerKey = { accessKeyId: 'AKIDTEST', secretAccessKey: 'a-secret-of-the-tests' };
 
 /** Returns the path of the server, which may have to be built, or the reason why there is none. */
-export async function versitygwProgram(): Promise<{ readonly path: string } | { readonly missing: string }> {
+async function versitygwProgram(): Promise<{ readonly path: string } | { readonly missing: string }> {
   const hasGo = await run('go', ['version']).then(
     () => true,
     () => false,

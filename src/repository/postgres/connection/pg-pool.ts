@@ -46,7 +46,7 @@ export function stateOf({ totalCount = 0, idleCount: idle = 0, waitingCount: wai
 }
 
 /** Loads the optional package `pg`. */
-export async function importPg(): Promise<PgModule> {
+async function importPg(): Promise<PgModule> {
   const { default: pg } = await import('pg');
   return pg;
 }

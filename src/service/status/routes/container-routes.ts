@@ -65,7 +65,7 @@ async function podOf(container: Container | undefined, signal: AbortSignal): Pro
 }
 
 /** A container in JSON: no property and no setting of it, because they may be secret. */
-export function containerView(info: ContainerInfo): object {
+function containerView(info: ContainerInfo): object {
   const { handle, owner, state, podName, podUid, metadata, createdAt, keptUntil } = info;
   const { type, stepName, pipelineName, jobName, buildName, team } = metadata;
   return {

@@ -37,7 +37,7 @@ function resourceKey(index: number): string {
 }
 
 /** The text of the key of all containers' caches. */
-export function taskCacheText(): string {
+function taskCacheText(): string {
   return cacheKeyOf(taskCacheKey(workerName, taskKey));
 }
 
