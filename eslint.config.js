@@ -202,7 +202,7 @@ const zones = [
     message: 'This part of the library does not know that one: see docs/architecture.md.',
   })),
   {
-    target: 'src/*.ts',
+    target: 'src/{*.ts,composition/**}',
     from: 'src/embedded/**',
     message: 'The library does not know the embedded cluster.',
   },

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 
 import { checkedImages } from './check-worker-options.ts';
-import { composeWorker, type Foundations } from './compose-worker.ts';
+import { composeAgents } from './composition/compose-agents.ts';
+import { composeWorker, type Foundations } from './composition/compose-worker.ts';
 import { WorkerNotFoundError } from './errors/worker.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';
@@ -13,7 +14,6 @@ import type { CheckOptions, CheckReport } from './runtime/check.ts';
 import type { AbortOptions } from './runtime/options.ts';
 import { apiMetrics } from './telemetry/cluster-metrics.ts';
 import { PodWorker } from './worker/pod-worker.ts';
-import { composeAgents } from './worker-agents.ts';
 import type { KubernetesWorkerOptions } from './worker-options.ts';
 
 /**

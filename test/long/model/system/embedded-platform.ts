@@ -1,4 +1,5 @@
-import { composeWorker } from '../../../../src/compose-worker.ts';
+import { composeAgents } from '../../../../src/composition/compose-agents.ts';
+import { composeWorker } from '../../../../src/composition/compose-worker.ts';
 import { ApiUnavailableError } from '../../../../src/errors/cluster.ts';
 import { systemClock } from '../../../../src/internal/system-clock.ts';
 import { ClientNodeCluster } from '../../../../src/kubernetes/api/client-node-cluster.ts';
@@ -6,7 +7,6 @@ import type { Cluster } from '../../../../src/kubernetes/cluster.ts';
 import { AgentDelivery } from '../../../../src/pods/agent-delivery.ts';
 import type { Clock } from '../../../../src/runtime/options.ts';
 import { PodWorker } from '../../../../src/worker/pod-worker.ts';
-import { composeAgents } from '../../../../src/worker-agents.ts';
 import { readTar, tarOf } from '../../../support/tar.ts';
 import type { Gate } from './gate.ts';
 import type { OpenedReplica, Platform } from './platform.ts';

@@ -1,8 +1,8 @@
-import { within } from './internal/within.ts';
-import type { Repository } from './repository/repository.ts';
-import type { Clock, Logger } from './runtime/options.ts';
-import type { ArchiveStore } from './stores/archive-store.ts';
-import { type Inventory, inventoryMetrics, type StoredInventory } from './telemetry/inventory-metrics.ts';
+import { within } from '../internal/within.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { Clock, Logger } from '../runtime/options.ts';
+import type { ArchiveStore } from '../stores/archive-store.ts';
+import { type Inventory, inventoryMetrics, type StoredInventory } from '../telemetry/inventory-metrics.ts';
 
 export interface InventoryOfWorker {
   readonly workerName: string;

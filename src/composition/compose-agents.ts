@@ -1,18 +1,17 @@
-import type { AgentClientOptions } from './agent-client/agent-client.ts';
-import { ConnectionLimits } from './agent-client/session/connection-limits.ts';
-import { MessageBuffers } from './exec/message-buffers.ts';
-import { execProtocols, ProtocolOrder } from './exec/protocol-order.ts';
-import { messageBufferBytes } from './exec/stdin-frames.ts';
-import { silentLogger } from './internal/silent-logger.ts';
-import type { Cluster } from './kubernetes/cluster.ts';
-import { GrantedCalls } from './kubernetes/granted-calls.ts';
-import { AgentPool } from './pods/agent-pool.ts';
-import { connectByExec, type SharedExecOptions } from './pods/exec-agent.ts';
-import type { Clock } from './runtime/options.ts';
-import type { TransferOptions } from './runtime/transfer-options.ts';
-import { apiMetrics } from './telemetry/cluster-metrics.ts';
-import { transferMetrics } from './telemetry/transfer-metrics.ts';
-import { type KubernetesWorkerOptions, withDefaults } from './worker-options.ts';
+import type { AgentClientOptions } from '../agent-client/agent-client.ts';
+import { ConnectionLimits } from '../agent-client/session/connection-limits.ts';
+import { MessageBuffers } from '../exec/message-buffers.ts';
+import { execProtocols, ProtocolOrder } from '../exec/protocol-order.ts';
+import { messageBufferBytes } from '../exec/stdin-frames.ts';
+import { silentLogger } from '../internal/silent-logger.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { AgentPool } from '../pods/agent-pool.ts';
+import { connectByExec, type ExecInPodOptions } from '../pods/exec-agent.ts';
+import type { Clock } from '../runtime/options.ts';
+import type { TransferOptions } from '../runtime/transfer-options.ts';
+import { apiMetrics } from '../telemetry/cluster-metrics.ts';
+import { transferMetrics } from '../telemetry/transfer-metrics.ts';
+import { type KubernetesWorkerOptions, withDefaults } from '../worker-options.ts';
 
 /** What connects to the agents of a worker's pods. */
 export interface WorkerAgents {

@@ -1,13 +1,13 @@
-import type { HeartbeatLoop } from './controllers/heartbeat-loop.ts';
-import { KeySweepLoop } from './controllers/key-sweep-loop.ts';
-import { type Controller, LeaderElection } from './controllers/leadership.ts';
-import { PassRecord } from './controllers/pass-record.ts';
-import { ReapLoop } from './controllers/reap-loop.ts';
-import type { Reaper } from './controllers/reaper.ts';
-import type { Repository } from './repository/repository.ts';
-import type { Clock, Logger } from './runtime/options.ts';
-import type { ControllerName, ControllerState, Leadership } from './runtime/worker-controllers.ts';
-import type { UpkeepObserver } from './telemetry/upkeep-metrics.ts';
+import type { HeartbeatLoop } from '../controllers/heartbeat-loop.ts';
+import { KeySweepLoop } from '../controllers/key-sweep-loop.ts';
+import { type Controller, LeaderElection } from '../controllers/leadership.ts';
+import { PassRecord } from '../controllers/pass-record.ts';
+import { ReapLoop } from '../controllers/reap-loop.ts';
+import type { Reaper } from '../controllers/reaper.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { Clock, Logger } from '../runtime/options.ts';
+import type { ControllerName, ControllerState, Leadership } from '../runtime/worker-controllers.ts';
+import type { UpkeepObserver } from '../telemetry/upkeep-metrics.ts';
 
 export interface ControllersOfWorker {
   readonly workerName: string;

@@ -1,6 +1,6 @@
-import type { PodSupervisor } from './pods/pod-supervisor.ts';
-import type { Repository } from './repository/repository.ts';
-import type { TemporaryVolumeComponents } from './stores/temporary-volume.ts';
+import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { TemporaryVolumeComponents } from '../stores/temporary-volume.ts';
 
 export type WorkerVolumesComponents = Omit<
   TemporaryVolumeComponents,

@@ -1,7 +1,7 @@
-import { HeartbeatLoop, heartbeatExpiryMs } from './controllers/heartbeat-loop.ts';
-import type { PassRecord } from './controllers/pass-record.ts';
-import { Registrar, type RegistrarComponents } from './controllers/registrar.ts';
-import type { Clock } from './runtime/options.ts';
+import { HeartbeatLoop, heartbeatExpiryMs } from '../controllers/heartbeat-loop.ts';
+import type { PassRecord } from '../controllers/pass-record.ts';
+import { Registrar, type RegistrarComponents } from '../controllers/registrar.ts';
+import type { Clock } from '../runtime/options.ts';
 
 interface WorkerRegistrarComponents extends Omit<RegistrarComponents, 'expiresInMs'> {
   /** The option `heartbeatEveryMs`. */

@@ -1,6 +1,6 @@
-import { Caches, type CachesComponents } from './caches/caches.ts';
-import { cacheMetrics } from './telemetry/cache-metrics.ts';
-import { temporaryVolumes, type WorkerVolumesComponents } from './worker-volumes.ts';
+import { Caches, type CachesComponents } from '../caches/caches.ts';
+import { cacheMetrics } from '../telemetry/cache-metrics.ts';
+import { temporaryVolumes, type WorkerVolumesComponents } from './temporary-volumes.ts';
 
 type WorkerCachesComponents = WorkerVolumesComponents &
   Pick<CachesComponents, 'stores' | 'timeToLiveMs' | 'archives' | 'maxKeyBytes' | 'emit' | 'reapSoon'>;

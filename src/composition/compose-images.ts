@@ -1,14 +1,14 @@
-import { type ExaminedImage, examineImages } from './images/image-examination.ts';
-import { ImagePreflight } from './images/image-preflight.ts';
-import { configuredImages, type ImageSettings } from './images/image-settings.ts';
-import { RegistryClient } from './images/registry-client.ts';
-import { StepImageResolver } from './images/step-images.ts';
-import type { Cluster } from './kubernetes/cluster.ts';
-import { readPullSecrets } from './kubernetes/pod-spec/pull-secrets.ts';
-import type { AgentDelivery } from './pods/agent-delivery.ts';
-import type { Architecture } from './runtime/container.ts';
-import type { AbortOptions, Clock, Logger } from './runtime/options.ts';
-import { preflightMetrics } from './telemetry/preflight-metrics.ts';
+import { type ExaminedImage, examineImages } from '../images/image-examination.ts';
+import { ImagePreflight } from '../images/image-preflight.ts';
+import { configuredImages, type ImageSettings } from '../images/image-settings.ts';
+import { RegistryClient } from '../images/registry-client.ts';
+import { StepImageResolver } from '../images/step-images.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { readPullSecrets } from '../kubernetes/pod-spec/pull-secrets.ts';
+import type { AgentDelivery } from '../pods/agent-delivery.ts';
+import type { Architecture } from '../runtime/container.ts';
+import type { AbortOptions, Clock, Logger } from '../runtime/options.ts';
+import { preflightMetrics } from '../telemetry/preflight-metrics.ts';
 
 interface WorkerImagesComponents {
   readonly settings: ImageSettings;
