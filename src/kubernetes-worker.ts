@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import { checkedImages } from './check-worker-options.ts';
 import { composeAgents } from './composition/compose-agents.ts';
-import { composeWorker, type Foundations } from './composition/compose-worker.ts';
+import { composeWorker } from './composition/compose-worker.ts';
+import type { Foundations } from './composition/foundations.ts';
 import { WorkerNotFoundError } from './errors/worker.ts';
 import { silentLogger } from './internal/silent-logger.ts';
 import { systemClock } from './internal/system-clock.ts';

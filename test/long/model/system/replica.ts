@@ -1,5 +1,6 @@
 import { ConnectionLimits } from '../../../../src/agent-client/session/connection-limits.ts';
-import { composeWorker, type Foundations } from '../../../../src/composition/compose-worker.ts';
+import { composeWorker } from '../../../../src/composition/compose-worker.ts';
+import type { Foundations } from '../../../../src/composition/foundations.ts';
 import { MessageBuffers } from '../../../../src/exec/message-buffers.ts';
 import { ProtocolOrder } from '../../../../src/exec/protocol-order.ts';
 import { imageSettings } from '../../../../src/images/image-settings.ts';
