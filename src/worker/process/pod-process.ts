@@ -98,18 +98,20 @@ export class PodProcess implements Process {
   readonly #abandoned = Promise.withResolvers<never>();
   readonly #opening: Promise<AttachOpened>;
   readonly #end: Promise<ProcessResult>;
+  /** Whether a caller awaits the first attachment. */
+  readonly #isAwaited: boolean;
   #failure: { readonly cause: unknown } | undefined;
 
   /**
    * Resolves when attached, and follows the process from then on. The signal aborts only the
-   * attaching.
+   * attaching. The caller reports the error with which it rejects.
    */
   static async attach(
     target: AttachTarget,
     components: PodProcessComponents,
     { signal }: AbortOptions,
   ): Promise<PodProcess> {
-    const process = new PodProcess(target, components, signal);
+    const process = new PodProcess(target, components, { signal });
     try {
       await mapDeletedPod(target, () => Promise.race([process.#opening, process.#end]));
     } catch (error) {
@@ -126,11 +128,13 @@ export class PodProcess implements Process {
    * if that fails.
    */
   static follow(target: AttachTarget, components: PodProcessComponents): PodProcess {
-    return new PodProcess(target, components, undefined);
+    return new PodProcess(target, components);
   }
 
-  private constructor(target: AttachTarget, components: PodProcessComponents, signal: AbortSignal | undefined) {
+  private constructor(target: AttachTarget, components: PodProcessComponents, attaching?: AbortOptions) {
     const { io, podName, from } = target;
+    const signal = attaching?.signal;
+    this.#isAwaited = attaching !== undefined;
     this.id = target.processId;
     this.startedByCall = target.startedByCall ?? false;
     this.#target = target;
@@ -329,8 +333,12 @@ export class PodProcess implements Process {
     throw error;
   }
 
-  /** Completes an error about the pod, after the last output: its diagnostics follow on stderr. */
+  /**
+   * Completes an error about the pod, after the last output: its diagnostics follow on stderr. A
+   * caller that awaits the first attachment does that itself, so that they are written once.
+   */
   async #diagnosed(error: unknown): Promise<unknown> {
+    if (this.#isAwaited && !this.#attachments.hasBegun) return error;
     this.#over.abort();
     // Delivery stops at once. The answer of an agent that no longer exists is not awaited.
     void this.#attachments.detach();

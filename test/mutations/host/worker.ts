@@ -523,6 +523,13 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/worker/process/process-diagnostics.spec.ts'] },
   },
   {
+    name: 'the diagnostics of a pod are written by an attach and by its caller',
+    file: 'src/worker/process/pod-process.ts',
+    find: '    if (this.#isAwaited && !this.#attachments.hasBegun) return error;\n',
+    replace: '',
+    killedBy: { specs: ['test/unit/worker/call-diagnostics.spec.ts'], grep: 'on the stderr of attach' },
+  },
+  {
     name: 'a container is marked failed before its pod is diagnosed',
     file: 'src/worker/creation/complete-container.ts',
     find: 'const reported = await diagnosed(error, { pods, stderr: requested.stderr, signal });',

@@ -6,7 +6,6 @@ import type { PodContainer } from '../../../src/worker/pod-container.ts';
 import { Collector } from '../../contract/worker/setup.ts';
 import { rejection } from '../../support/rejection.ts';
 import { deleted, evicted, podOf, ScriptedPod } from '../../support/scripted-pod.ts';
-import { untraced } from '../../support/untraced.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
 const gone = ['pod ci/pod no longer exists; its last known state:', '  node: not assigned', '  phase: Running'];
