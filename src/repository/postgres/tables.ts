@@ -8,6 +8,7 @@ import type {
   NumericString,
   QueryCreator,
   RawBuilder,
+  UpdateObject,
 } from 'kysely';
 import { expressionBuilder, sql } from 'kysely';
 
@@ -239,6 +240,12 @@ export const liveStates: readonly RawBuilder<'creating' | 'created'>[] = [creati
 /** The database's time when the statement's transaction began. */
 export function now(): Expression<Date> {
   return expressionBuilder<Tables>().fn<Date>('now');
+}
+
+/** Returns the columns that a container loses and gets when its deletion begins. */
+export function destroyingContainer(): UpdateObject<Tables, 'containers'> {
+  const ended = { lease_holder: null, lease_until: null, kept_at: null, keep_until: null };
+  return { ...ended, state: 'destroying', updated_at: now() };
 }
 
 /** The database's time plus a number of milliseconds. */

@@ -4,7 +4,7 @@ import { expressionBuilder } from 'kysely';
 import type { FindDestroyableOptions } from '../../container-repository.ts';
 import { checkCount, checkDuration, checkLimit } from '../input.ts';
 import { type ContainerRow, type JsonText, jsonText } from '../rows.ts';
-import { fromNow, kept, now, type StatementBuilder, type Tables } from '../tables.ts';
+import { destroyingContainer, fromNow, kept, now, type StatementBuilder, type Tables } from '../tables.ts';
 import { hasOpenStream } from '../volumes/volume-streams.ts';
 
 /** A search for containers to destroy. */
@@ -56,14 +56,7 @@ export function moveDueContainers(statements: StatementBuilder, search: Destroya
     .with('moved', (db) =>
       db
         .updateTable('containers')
-        .set({
-          state: 'destroying',
-          lease_holder: null,
-          lease_until: null,
-          kept_at: null,
-          keep_until: null,
-          updated_at: now(),
-        })
+        .set(destroyingContainer())
         .where('id', 'in', db.selectFrom('due').select('id'))
         .returning('id'),
     )

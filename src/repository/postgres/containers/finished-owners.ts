@@ -4,7 +4,7 @@ import { expressionBuilder } from 'kysely';
 import type { ContainerOwner } from '../../../runtime/container.ts';
 import type { MarkOwnerFinishedOptions } from '../../container-repository.ts';
 import { ownerDigest } from '../input.ts';
-import { fromNow, kept, liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
+import { destroyingContainer, fromNow, kept, liveStates, now, type StatementBuilder, type Tables } from '../tables.ts';
 
 /**
  * Moves the owner's live container and its volumes to `destroying`; with a handle also a kept one.
@@ -20,14 +20,7 @@ export function moveFinished(
     .with('moved', (db) =>
       db
         .updateTable('containers')
-        .set({
-          state: 'destroying',
-          lease_holder: null,
-          lease_until: null,
-          kept_at: null,
-          keep_until: null,
-          updated_at: now(),
-        })
+        .set(destroyingContainer())
         .where(isFinishable(workerName, owner, handle))
         .returning(['id', 'handle']),
     )
