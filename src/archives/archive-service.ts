@@ -21,7 +21,10 @@ export interface PodVolume {
 export interface SaveOptions extends AbortOptions {
   /** See `NewArchive.purpose`. @defaultValue none */
   readonly purpose?: string | undefined;
-  /** Whether the volume keeps the content that it has: the archive gets no reference. @defaultValue false */
+  /**
+   * Whether the volume keeps the content that it has: the archive gets no reference. @defaultValue
+   * false
+   */
   readonly isDetached?: boolean | undefined;
   /** How long the call retries while the store is unavailable, in milliseconds. */
   readonly budgetMs: number;
@@ -68,9 +71,9 @@ export interface ArchiveService {
   /** Returns a store by its name. @throws StoreNotConfiguredError */
   store(name: string): ArchiveStore;
   /**
-   * Saves the content of a volume in a pod to a store, and makes it the content of the volume. A
-   * volume whose content equals its archive, one of `candidates`, or what it has received if the store
-   * has an archive of that, moves no bytes.
+   * Saves the content of a volume in a pod to a store, and makes it the content of the volume.
+   * Moves no bytes if the content equals the archive of the volume, one of `candidates`, or an
+   * archive in the store of what the volume has received.
    */
   save(
     volume: PodVolume,

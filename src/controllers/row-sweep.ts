@@ -40,9 +40,9 @@ export const maxUnderWay = 1_000;
  * The order of a page is: find its rows, then look for their places. A place is created only for a
  * row that is `creating`, and a row that is found is `destroying` for good. So a place that exists
  * at all was created before the row was found, and an observation that begins afterwards shows it.
- * In the reverse order a row could be inserted, get its pod and be marked between the two, and the
- * earlier list would lack a pod that exists. What no observation can show is a creation that was
- * sent while the row was `creating` and takes effect later. Its caller deletes the pod when the row
+ * In the reverse order, a row could be inserted, get its pod and be marked between the two steps:
+ * the list of places would lack a pod that exists. No observation shows a creation that was sent
+ * while the row was `creating` and that takes effect later. Its caller deletes the pod when the row
  * refuses it, and the search for pods without a row finds what is left.
  */
 export async function sweepRows<Row extends { readonly handle: string }>(

@@ -8,8 +8,8 @@ import type { OpenSpan } from '../telemetry/tracing.ts';
 const phases = ['pod.schedule', 'image.pull', 'agent.connect'] as const satisfies readonly Operation[];
 
 /**
- * Divides the start of a pod into spans, one after the other. The watch may skip states: then a phase
- * is left out, or is longer than in fact. Each phase begins when the one before it ends.
+ * Divides the start of a pod into spans, one after the other. The watch may skip states: a phase is
+ * then missing, or longer than it was. Each phase begins when the one before it ends.
  */
 export class StartPhases {
   readonly #parent: OpenSpan;

@@ -12,7 +12,8 @@ export interface ProcessSpec {
   /**
    * The ID of the process in its container: 1 to 100 characters of `[A-Za-z0-9._-]`, the first one
    * not a dot. If a process of this ID was started before, `Container.run` attaches to it instead
-   * of starting the command. `RunOptions.onSpecChange` decides about a process with another command.
+   * of starting the command. `RunOptions.onSpecChange` decides about a process with another
+   * command.
    *
    * @defaultValue a random UUID
    */
@@ -96,9 +97,9 @@ export interface ProcessIO {
   /**
    * The source of the command's stdin. Its end ends the command's stdin.
    *
-   * The stream gives bytes and has not ended; a stream that decodes its bytes (`setEncoding`) is
-   * refused with `InvalidSpecError`. For `run` without a terminal, nothing may have been read from
-   * the stream yet. Of several attached hosts, the one that attached last feeds stdin; when it
+   * The stream must yield bytes and must not have ended; one that decodes its bytes (`setEncoding`)
+   * is refused with `InvalidSpecError`. For `run` without a terminal, nothing may have been read
+   * from the stream yet. Of several attached hosts, the one that attached last feeds stdin; when it
    * disconnects, the one that attached before it continues.
    *
    * @defaultValue `/dev/null`
@@ -109,8 +110,8 @@ export interface ProcessIO {
   /**
    * Receives the command's stderr, and after it `PodError.diagnostics` once if `Container.run`,
    * `Container.attach` or `Process.wait` rejects with a `PodError`, also as the cause of a
-   * `ContainerDisappearedError`. The diagnostics count neither in positions nor in the stored output.
-   * If the writable fails, is closed or is slow, they have no effect.
+   * `ContainerDisappearedError`. The diagnostics count neither in positions nor in the stored
+   * output. If the writable fails, is closed or is slow, they have no effect.
    *
    * @defaultValue stderr is not delivered
    */
@@ -256,9 +257,9 @@ export interface ProcessResult extends ProcessOutcome {
    */
   readonly sidecarEnds?: readonly SidecarEnd[] | undefined;
   /**
-   * The outputs that could not be saved to their store before the result was recorded, and why. They
-   * are readable as long as the pod exists. Absent if all were saved, for a worker that saves no
-   * outputs, and for a result that another host has recorded; `VolumeStatus.unsavedAt` remains.
+   * The outputs that could not be saved to their store before the result was recorded, and why.
+   * They are readable as long as the pod exists. Absent if all were saved, for a worker that saves
+   * no outputs, and for a result that another host has recorded; `VolumeStatus.unsavedAt` remains.
    */
   readonly unsaved?: readonly UnsavedOutput[] | undefined;
 }
@@ -315,8 +316,8 @@ export interface UndeliveredOutput {
 export interface WaitOptions extends AbortOptions {
   /**
    * Detaches when it aborts: the delivery of output ends, the command continues, and `wait` rejects
-   * with a `ProcessDetachedError`, which has the position reached. A host aborts it at its shutdown,
-   * so that another host continues.
+   * with a `ProcessDetachedError`, which has the position reached. A host aborts it at its
+   * shutdown, so that another host continues.
    *
    * Detaching does not wait for the end of the process, and takes at most a few seconds. A process
    * that has ended by then still returns its result. The signal has no effect on a stop that

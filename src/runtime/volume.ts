@@ -80,9 +80,9 @@ export interface Artifact {
   /** The name of the worker that holds the artifact. */
   readonly source: string;
   /**
-   * Returns a tar archive of what is at `path`. A folder gives its entries, with names relative to
-   * the folder; a file gives that one entry. `''`, `'.'` and `'/'` select the root. An unchanged
-   * volume gives the same raw bytes each time.
+   * Returns a tar archive of what is at `path`: of a folder its entries, with names relative to the
+   * folder; of a file that one entry. `''`, `'.'` and `'/'` select the root. The raw bytes of an
+   * unchanged volume are the same each time.
    *
    * The readable ends only when the number of bytes and the SHA-256 agree at both ends. Until then
    * the received bytes are unverified. On failure the readable is destroyed with the error. A lost

@@ -1,6 +1,9 @@
 import type { ArchiveFrame, ArchiveFrames, FramesEnd } from './frame-store.ts';
 
-/** Frames whose pod is guarded until they end, and whose error is explained. */
+/**
+ * Frames from a pod that is watched until they end. A failure is reported as what happened to the
+ * pod.
+ */
 export class GuardedFrames implements ArchiveFrames {
   readonly #frames: ArchiveFrames;
   readonly #guard: Disposable;

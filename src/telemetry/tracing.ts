@@ -35,6 +35,6 @@ export interface OpenSpan extends Spans {
  * a span is the caller's active span.
  */
 export interface Tracing extends Spans {
-  /** Runs work apart from the caller's span, such as a loop, whose spans then have no parent. */
+  /** Runs work, such as a loop, outside of the caller's span: its spans have no parent. */
   apart<T>(work: () => T): T;
 }

@@ -40,7 +40,7 @@ export function section<T extends object>(shape: Shape<T>): z.ZodType<T> {
   return schema as z.ZodType<T>;
 }
 
-/** Returns the schema of a section whose absence has a meaning of its own. */
+/** Returns the schema of a section that may be absent, which differs from an empty one. */
 export function optionalSection<T extends object>(shape: Shape<T>): z.ZodType<T | undefined> {
   const schema: z.ZodType = z.strictObject(shape).optional();
   return schema as z.ZodType<T | undefined>;

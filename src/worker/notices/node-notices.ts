@@ -9,10 +9,10 @@ export interface NodeNoticesOptions extends AbortOptions {
 }
 
 /**
- * Logs each time that the pod's node is no longer ready, and that it is ready again. The command may
- * run meanwhile: only the end of its pod decides its outcome. Writes nothing to the host's stderr: a
- * host that continues a process counts the bytes of its own copy, which must not have others.
- * Resolves when the signal aborts. Never rejects.
+ * Logs when the pod's node becomes unready, and when it is ready again. The command may still run:
+ * only the end of its pod decides its outcome. Writes nothing to the host's stderr, because a host
+ * that continues a process counts the bytes of the command's output there. Resolves when the signal
+ * aborts. Never rejects.
  */
 export async function noticeNodeReadiness({ pods, podName, logger, signal }: NodeNoticesOptions): Promise<void> {
   let wasNotReady = false;

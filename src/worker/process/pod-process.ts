@@ -271,8 +271,8 @@ export class PodProcess implements Process {
 
   /**
    * Saves the outputs and persists the result before `wait()` resolves, because a result that the
-   * host has received must not be lost. During a database outage `wait()` stays pending, and the agent
-   * keeps the result.
+   * host has received must not be lost. During a database outage `wait()` stays pending, and the
+   * agent keeps the result.
    */
   async #conclude({ result, ends }: Ended, signal: AbortSignal): Promise<ProcessResult> {
     const source = this.#target;

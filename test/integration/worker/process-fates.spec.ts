@@ -66,7 +66,7 @@ describe('the outcome of a process', () => {
     await worker.ownerFinished(owner);
   });
 
-  it('is its own if another host takes over its stdin and dies: every byte of the first host arrives, and its end', async () => {
+  it('is its own if another host takes over its stdin and ends: the rest of the stdin of the first host arrives', async () => {
     const { container, owner } = await makeContainer(worker, image);
     const [stdin, stdout] = [new PassThrough(), new Collector()];
     const process = await container.run({ id: 'fed', path: 'cat' }, { stdin, stdout });

@@ -49,7 +49,7 @@ export class AccessReview {
     return permitted;
   }
 
-  /** Returns all that the account may do in a namespace, but for what every account may do. */
+  /** Returns what the account may do in a namespace, except for what every account may do. */
   async rules(namespace: string): Promise<readonly string[]> {
     const api = this.#impersonating().makeApiClient(AuthorizationV1Api);
     const { status } = await api.createSelfSubjectRulesReview({ body: { spec: { namespace } } });

@@ -19,8 +19,8 @@ export interface BuildsWithOutages {
 }
 
 /**
- * Runs the builds in hosts of which one after the other is killed, until all builds have ended, with
- * the outages meanwhile. Returns the number of kills.
+ * Runs the builds until all have ended, while their hosts are killed one after the other and the
+ * outages occur. Returns the number of kills.
  */
 export async function runWithOutages({ order, outages, lifeMs, random }: BuildsWithOutages): Promise<number> {
   const ended = (): number => order.builds.filter((build) => existsSync(join(order.folder, build, outcomeFile))).length;

@@ -253,7 +253,7 @@ describe('QuotaQueue', () => {
   );
 
   for (const latencyMs of [0, 40]) {
-    it(`serves any arrivals, room and aborts: one try at a time, and none is forgotten, with ${String(latencyMs)} ms per request`, async () => {
+    it(`creates or aborts each pod, with one request at a time, in any order of events, at ${String(latencyMs)} ms per request`, async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async (events) => {
           const namespace = new Namespace(2, { latencyMs });

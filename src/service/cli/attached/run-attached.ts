@@ -10,11 +10,11 @@ export interface AttachedOptions {
 }
 
 /**
- * Runs a command whose streams are those of this process, to its end. If both ends have a terminal,
- * this one is in raw mode meanwhile, and the command's has its size.
+ * Runs a command to its end, with the streams of this process. If both ends have a terminal, that
+ * of this process is in raw mode until then, and the command's follows its size.
  *
- * The signal, and a hang-up of the terminal, stop the command: TERM, then KILL. Then it rejects with the
- * signal's reason.
+ * The signal, and a hang-up of the terminal, stop the command: TERM, then KILL. The call then
+ * rejects with the signal's reason.
  */
 export async function runAttached(
   container: Pick<Container, 'run'>,
