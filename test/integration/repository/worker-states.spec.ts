@@ -1,52 +1,26 @@
 import { expect } from 'chai';
-import pg from 'pg';
 import sinon from 'sinon';
 
-import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
-import type { Repository } from '../../../src/repository/repository.ts';
 import { artifactOf, insert, rejection } from '../../contract/repository/repository-under-test.ts';
-import { schemaOf, sharedPostgresUrl } from '../../support/database/postgres.ts';
-import { silentLogger } from '../../support/silent-logger.ts';
+import { withRepository } from '../../support/database/repository-fixture.ts';
 
 describe('The state of a worker, with statements of other hosts under way', () => {
-  const schema = schemaOf('worker states');
-  let admin: pg.Pool;
-  let repository: Repository;
-
-  before(async () => {
-    const url = await sharedPostgresUrl();
-    admin = new pg.Pool({ connectionString: url, max: 2 });
-    await admin.query(`drop schema if exists ${schema} cascade`);
-    repository = await openRepository(url, { schema, logger: silentLogger });
-  });
+  const database = withRepository('worker states');
+  const { schema } = database;
 
   beforeEach(async () => {
-    await admin.query(`truncate ${schema}.workers cascade`);
-    await repository.workers.register('worker');
-  });
-
-  after(async () => {
-    await repository.close();
-    await admin.query(`drop schema ${schema} cascade`);
-    await admin.end();
+    await database.admin.query(`truncate ${schema}.workers cascade`);
+    await database.repository.workers.register('worker');
   });
 
   /** The statements of another host, in a transaction that commits when the call waits for it. */
   async function during<T>(statements: readonly string[], call: () => Promise<T>): Promise<T> {
-    const other = await admin.connect();
+    const other = await database.admin.connect();
     try {
       await other.query('begin');
       for (const statement of statements) await other.query(statement);
       const called = call();
-      let isSettled = false;
-      const settled = (): void => {
-        isSettled = true;
-      };
-      called.then(settled, settled);
-      for (let waiting = 0; waiting === 0; ) {
-        if (isSettled) throw new Error('the statement did not wait for the lock');
-        waiting = (await admin.query('select from pg_locks where not granted')).rowCount ?? 0;
-      }
+      await database.blocked(called);
       await other.query('commit');
       return await called;
     } finally {
@@ -61,7 +35,7 @@ describe('The state of a worker, with statements of other hosts under way', () =
     values ('earlier', 'worker', 'k', 'k', repeat('0', 64), 'created', 'p', '{}', '{}')`;
 
   it('stalls by the clock of the database, whatever that of the host is', async () => {
-    const { workerStates } = repository;
+    const { workerStates } = database.repository;
     // Before the clock changes: the pool's connection is open then, and no time-out of it is due.
     await workerStates.heartbeat('worker', 60_000);
     const otherClock = sinon.useFakeTimers({ now: Date.UTC(2100, 0, 1), toFake: ['Date'] });
@@ -74,22 +48,22 @@ describe('The state of a worker, with statements of other hosts under way', () =
   });
 
   it('accepts no container that is inserted while it begins to land', async () => {
-    const error = await during([moveTo('landing')], async () => await rejection(insert(repository, 'late')));
+    const error = await during([moveTo('landing')], async () => await rejection(insert(database.repository, 'late')));
     expect(error).to.include({ code: 'KW_ERR_WORKER_NOT_RUNNING', state: 'landing' });
   });
 
   it('accepts no artifact volume that is inserted while it begins to land', async () => {
     const error = await during([moveTo('landing')], async () =>
-      rejection(repository.volumes.insertArtifact(artifactOf('late'))),
+      rejection(database.repository.volumes.insertArtifact(artifactOf('late'))),
     );
     expect(error).to.include({ code: 'KW_ERR_WORKER_NOT_RUNNING', state: 'landing' });
   });
 
   it('begins to land only when the inserts of other hosts have ended', async () => {
     const lock = `select name from ${schema}.workers where name = 'worker' and state = 'running' for share`;
-    const moved = await during([lock, insertContainer], async () => repository.workerStates.land('worker'));
+    const moved = await during([lock, insertContainer], async () => database.repository.workerStates.land('worker'));
     expect(moved?.worker.state).to.equal('landing');
-    expect((await repository.workerStates.heartbeat('worker', 1_000))?.worker).to.include({
+    expect((await database.repository.workerStates.heartbeat('worker', 1_000))?.worker).to.include({
       state: 'landing',
       activeContainers: 1,
     });
@@ -97,43 +71,49 @@ describe('The state of a worker, with statements of other hosts under way', () =
 
   it('does not land by a heartbeat that began before the last container was inserted', async () => {
     const moved = await during([insertContainer, moveTo('landing')], async () =>
-      repository.workerStates.heartbeat('worker', 1_000),
+      database.repository.workerStates.heartbeat('worker', 1_000),
     );
     expect(moved?.worker).to.include({ state: 'landing', activeContainers: 0 });
   });
 
   it('does not land by such a heartbeat either if it was landing before', async () => {
-    await repository.workerStates.land('worker');
+    await database.repository.workerStates.land('worker');
     const moved = await during([moveTo('running'), insertContainer, moveTo('landing')], async () =>
-      repository.workerStates.heartbeat('worker', 1_000),
+      database.repository.workerStates.heartbeat('worker', 1_000),
     );
     expect(moved?.worker.state).to.equal('landing');
   });
 
   it('is not deleted when a host that does not read the state adds a row', async () => {
-    await repository.workerStates.retire('worker');
-    const isDeleted = await during([insertContainer], async () => repository.workerStates.deleteRetired('worker'));
+    await database.repository.workerStates.retire('worker');
+    const isDeleted = await during([insertContainer], async () =>
+      database.repository.workerStates.deleteRetired('worker'),
+    );
     expect(isDeleted).to.equal(false);
-    expect(await repository.workerStates.find('worker')).to.include({ state: 'retiring' });
+    expect(await database.repository.workerStates.find('worker')).to.include({ state: 'retiring' });
   });
 
   it('is not deleted when it is resumed', async () => {
-    await repository.workerStates.retire('worker');
-    const isDeleted = await during([moveTo('running')], async () => repository.workerStates.deleteRetired('worker'));
+    await database.repository.workerStates.retire('worker');
+    const isDeleted = await during([moveTo('running')], async () =>
+      database.repository.workerStates.deleteRetired('worker'),
+    );
     expect(isDeleted).to.equal(false);
   });
 
   it('is not pruned while a host that does not read the state adds a row, and can be pruned later', async () => {
-    await repository.workerStates.retire('worker');
-    const error = await during([insertContainer], async () => rejection(repository.workerStates.prune('worker')));
+    await database.repository.workerStates.retire('worker');
+    const error = await during([insertContainer], async () =>
+      rejection(database.repository.workerStates.prune('worker')),
+    );
     expect(error).to.include({ code: 'KW_ERR_REPOSITORY_UNAVAILABLE', retryable: true });
-    expect(await repository.workerStates.prune('worker')).to.equal(true);
+    expect(await database.repository.workerStates.prune('worker')).to.equal(true);
   });
 
   it('is not pruned when a heartbeat renews it', async () => {
-    await admin.query(`update ${schema}.workers set expires_at = now() - interval '1 second'`);
+    await database.admin.query(`update ${schema}.workers set expires_at = now() - interval '1 second'`);
     const renew = `update ${schema}.workers set expires_at = now() + interval '1 minute'`;
-    const error = await during([renew], async () => rejection(repository.workerStates.prune('worker')));
+    const error = await during([renew], async () => rejection(database.repository.workerStates.prune('worker')));
     expect(error).to.include({ code: 'KW_ERR_ILLEGAL_TRANSITION', from: 'running' });
   });
 });
