@@ -1,3 +1,4 @@
+import type { ArchivedVolume } from '../repository/archive-repository.ts';
 import type { ArchiveReference, RawContent } from '../repository/records.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { ArchiveStore } from '../stores/archive-store.ts';
@@ -101,6 +102,11 @@ export interface ArchiveService {
     storeName: string,
     options: Pick<SaveOptions, 'budgetMs' | 'signal'>,
   ): Promise<SavedVolume>;
+  /**
+   * Makes an archive the content of a volume, which moves no bytes. Resolves with `false` if the
+   * archive is being deleted, or if the volume has another archive than the expected one.
+   */
+  refer(archive: ArchiveReference, volume: ArchivedVolume, options?: AbortOptions): Promise<boolean>;
   /** As `ArchiveTransfers.relay`. */
   relay(from: StoreLocation, to: StoreLocation, options?: CopyOptions): Promise<ReceivedArchive>;
   /** Unpacks an archive into a place of a pod, and records the use. */

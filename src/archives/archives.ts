@@ -119,7 +119,7 @@ export class Archives implements ArchiveService {
       });
     const copy = async (): Promise<SavedVolume> => {
       const same = await this.#sameContent(archive, storeName, { signal });
-      if (same !== undefined && (await this.#refer(same, archived, { signal })))
+      if (same !== undefined && (await this.refer(same, archived, { signal })))
         return { archive: same, isUnchanged: true, isContent: true };
       this.#used(archive);
       const read = this.#observed(archive.store, 'out', { signal });
@@ -127,6 +127,12 @@ export class Archives implements ArchiveService {
       return { archive: copied.archive, isUnchanged: false, isContent: copied.isContent };
     };
     return await observed(this.#observed(storeName, 'in', { signal }), copy, newlyStored);
+  }
+
+  async refer({ id }: ArchiveReference, volume: ArchivedVolume, { signal }: AbortOptions = {}): Promise<boolean> {
+    const { archives, retry: persist } = this.#components;
+    // Not aborted by the signal: the statement may still take effect.
+    return await persist(() => archives.refer(id, volume), { signal });
   }
 
   async relay(from: StoreLocation, to: StoreLocation, options: CopyOptions = {}): Promise<ReceivedArchive> {
@@ -183,12 +189,6 @@ export class Archives implements ArchiveService {
     return await persist(() => archives.findContent(workerName, store, content, { signal }), { signal });
   }
 
-  /** Makes an archive the content of a volume. Resolves with `false` if the archive is being deleted. */
-  async #refer({ id }: ArchiveReference, volume: ArchivedVolume, { signal }: AbortOptions): Promise<boolean> {
-    const { archives, retry: persist } = this.#components;
-    return await persist(() => archives.refer(id, volume, { signal }), { signal });
-  }
-
   /** Returns the known archive with the content of the volume, which the volume then refers to. */
   async #findUnchanged(
     { handle, location, archive: before }: PodVolume,
@@ -199,7 +199,7 @@ export class Archives implements ArchiveService {
     const { digest, rawBytes } = await this.#components.pods.digestOf(location, { signal });
     const same = known.find((archive) => archive.digest === digest && archive.rawBytes === rawBytes);
     if (same === undefined || isDetached === true) return same;
-    return (await this.#refer(same, { handle, replaces: before?.id }, { signal })) ? same : undefined;
+    return (await this.refer(same, { handle, replaces: before?.id }, { signal })) ? same : undefined;
   }
 
   async #saveAnew(

@@ -125,8 +125,7 @@ export class WorkerObjects {
   #sealed(): SealedContentComponents | undefined {
     const { repository, archives, temporary, unavailableBudgetMs: budgetMs, reapSoon, clock } = this.#components;
     if (archives === undefined) return undefined;
-    const { volumes, archives: references } = repository;
-    return { volumes, archives, references, temporary, budgetMs, reapSoon, clock };
+    return { volumes: repository.volumes, archives, temporary, budgetMs, reapSoon, clock };
   }
 
   #outputSaver(): OutputSaver | undefined {

@@ -2,7 +2,6 @@ import type { ArchiveService, WrittenVolume } from '../../archives/archive-servi
 import { VolumeDisappearedError } from '../../errors/repository.ts';
 import { StoreUnavailableError, VolumeChangedError } from '../../errors/store.ts';
 import { openSource } from '../../internal/open-source.ts';
-import type { ArchiveRepository } from '../../repository/archive-repository.ts';
 import type { ArchiveReference, VolumeRecord } from '../../repository/records.ts';
 import type { VolumeRepository } from '../../repository/volume-repository.ts';
 import { callBackoff } from '../../retry/backoff.ts';
@@ -25,8 +24,7 @@ import {
 
 export interface SealedContentComponents {
   readonly volumes: Pick<VolumeRepository, 'lookup'>;
-  readonly archives: Pick<ArchiveService, 'save' | 'write' | 'copy' | 'load' | 'open'>;
-  readonly references: Pick<ArchiveRepository, 'refer'>;
+  readonly archives: Pick<ArchiveService, 'save' | 'write' | 'copy' | 'refer' | 'load' | 'open'>;
   /** Creates volumes in pods, in which archives are changed. */
   readonly temporary: TemporaryVolumeComponents;
   /** How long a call retries while the store is unavailable, in milliseconds. */
@@ -84,16 +82,14 @@ export class SealedContent implements VolumeContent {
 
   /** An archive of the same store is referred to. Of another one, the stored bytes are copied as they are. */
   async #takeArchive(archive: ArchiveReference, { signal }: AbortOptions): Promise<TakenContent | undefined> {
-    const { archives, references, temporary, budgetMs } = this.#components;
+    const { archives, budgetMs } = this.#components;
     const { handle, store } = this.#volume;
     if (archive.store !== store) {
       const copying = archives.copy(archive, { handle, archive: undefined }, store, { signal, budgetMs });
       const copied = await unlessLost(copying);
       return copied?.isContent === true ? copied.archive : undefined;
     }
-    // Not aborted by the signal: the statement may still take effect.
-    const refer = () => references.refer(archive.id, { handle, replaces: undefined });
-    return (await temporary.retry(refer, { signal })) ? archive : undefined;
+    return (await archives.refer(archive, { handle, replaces: undefined }, { signal })) ? archive : undefined;
   }
 
   async send(path: string, { signal }: AbortOptions = {}): Promise<SentArchive> {

@@ -30,8 +30,7 @@ describe('SealedContent', () => {
   let row: { state: VolumeRecord['state']; archive: ArchiveReference | undefined } | undefined;
   let archives: Map<string, Files>;
   let places: Map<string, Files>;
-  let service: sinon.SinonStubbedInstance<Pick<ArchiveService, 'save' | 'write' | 'copy' | 'load' | 'open'>>;
-  let refer: sinon.SinonStub;
+  let service: sinon.SinonStubbedInstance<Pick<ArchiveService, 'save' | 'write' | 'copy' | 'refer' | 'load' | 'open'>>;
   let content: SealedContent;
   let ids: number;
   const reapSoon = sinon.spy();
@@ -73,6 +72,7 @@ describe('SealedContent', () => {
       save: sinon.stub(),
       write: sinon.stub(),
       copy: sinon.stub(),
+      refer: sinon.stub(),
       load: sinon.stub(),
       open: sinon.stub(),
     };
@@ -95,18 +95,13 @@ describe('SealedContent', () => {
       return { archive, isUnchanged: false, isContent: commit(archive, before?.id) };
     });
     service.open.callsFake(async (archive) => ({ kind: 'directory', archive: archiveOf(archives.get(archive.id)!) }));
-    refer = sinon
-      .stub()
-      .callsFake(async (id: string, { replaces }: { replaces: string | undefined }) =>
-        commit({ ...add(archives.get(id)!), id }, replaces),
-      );
+    service.refer.callsFake(async (archive, { replaces }) => commit(archive, replaces));
     reapSoon.resetHistory();
     content = new SealedContent(
       { handle: 'v', workerName: 'w', store: 's3' },
       {
         volumes,
         archives: service,
-        references: { refer },
         temporary: {
           workerName: 'w',
           volumes,
@@ -293,7 +288,7 @@ describe('SealedContent', () => {
     it('refers to an archive in its own store, and moves no byte', async () => {
       const archive = add({ a: '1' });
       expect(await content.take(elsewhere({ archive, open: { store: pods, location: place } }))).to.equal(archive);
-      sinon.assert.calledOnceWithExactly(refer, archive.id, { handle: 'v', replaces: undefined });
+      sinon.assert.calledOnceWithMatch(service.refer, archive, { handle: 'v', replaces: undefined });
       sinon.assert.notCalled(service.save);
       expect(filesNow()).to.deep.equal({ a: '1' });
     });
