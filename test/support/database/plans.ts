@@ -18,13 +18,18 @@ interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
   readonly 'Total Cost': number;
+  /** Of each loop. Only of a statement that has run, as are the next two. */
+  readonly 'Actual Rows'?: number;
+  readonly 'Actual Loops'?: number;
+  readonly 'Rows Removed by Filter'?: number;
   readonly Plans?: readonly PlanNode[];
 }
 
 /**
  * Fills a schema with `count` volumes of one worker, in a fourth as many containers with three
  * volumes each, a property, a result and a finished owner per container, and the rest as artifacts.
- * Most artifacts have an archive. Few rows are due for the reaper.
+ * Most artifacts have an archive. Few rows are due for the reaper. The newest containers alone are
+ * checks, and the newest one alone has inputs.
  */
 export async function fillTables(pool: Pool, schema: string, count: number): Promise<void> {
   const quarter = count / 4;
@@ -33,11 +38,12 @@ export async function fillTables(pool: Pool, schema: string, count: number): Pro
     insert into "${schema}".workers (name) values ('worker') on conflict do nothing;
     insert into "${schema}".containers
       (handle, worker_name, owner_kind, owner_key, owner_digest, state, pod_name, metadata, settings, created_at)
-    select 'c' || n, 'worker', case n % 4 when 0 then 'check' else 'build-step' end, n::text,
+    select 'c' || n, 'worker', case when n <= 3 then 'check' else 'build-step' end, n::text,
       encode(sha256(n::text::bytea), 'hex'), ${state}, 'p', '{}', '{}', now() - n * interval '1 second'
     from generate_series(1, ${quarter}) as n;
     insert into "${schema}".volumes (handle, worker_name, container_id, kind, state, mount_path, store, location)
-    select handle || '-' || part, 'worker', id, 'output', state, '/' || part, 'pod', '{}'
+    select handle || '-' || part, 'worker', id, case handle when 'c1' then 'input' else 'output' end, state,
+      '/' || part, 'pod', '{}'
     from "${schema}".containers, generate_series(1, 3) as part;
     insert into "${schema}".archives (id, worker_name, store, state, claim, key, raw_bytes, digest, stored_bytes,
       stored_digest, lease_holder, lease_until, last_used_at)
@@ -77,6 +83,19 @@ export async function costOf(
     .filter((node) => node['Node Type'] === 'Seq Scan' && largeTables.includes(node['Relation Name'] ?? ''))
     .map((node) => node['Relation Name'] ?? '');
   return { cost: Math.max(...plans.map((plan) => plan['Total Cost'])), scanned };
+}
+
+/** Runs a statement that changes nothing, and returns how many rows of tables it reads. */
+export async function rowsReadBy(pool: Pool, { text, values }: RecordedStatement): Promise<number> {
+  const { rows } = await pool.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
+    `explain (analyze, format json) ${text}`,
+    [...values],
+  );
+  return (rows[0]?.['QUERY PLAN'] ?? [])
+    .flatMap(({ Plan }) => nodesOf(Plan))
+    .filter((node) => node['Relation Name'] !== undefined)
+    .map((node) => ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 0))
+    .reduce((sum, count) => sum + count, 0);
 }
 
 /** Returns the plan of a statement as text. */

@@ -23,4 +23,5 @@ export const checksums: Readonly<Record<string, string>> = {
   '0017-volume-lists': 'faea7c3947ec8ee1d4b9d4611dfa1a520560ffaa091750d79b00f7d6cd5d491f',
   '0018-archives-by-digest': '8356fd8fc8366d8ff32fa820d86140ec5ec200b2a2311e43124c0fe5fca8a543',
   '0019-compatible-from': 'cda8cd00099470d8377e377bfe6e7ca9cfa5ecddd3a3940e90dcbcae1c48a09c',
+  '0020-lists-by-kind': '5c025cae540c87f8eeb08f760fa48a5b7b8394b37a1778ac85430a9d3063c9c6',
 };
