@@ -77,6 +77,10 @@ export class FakeContainerRepository implements ContainerRepository {
     'FakeContainerRepository.endHijack',
     async () => {},
   );
+  readonly isHijack: StubOf<ContainerRepository['isHijack']> = stubOf<ContainerRepository['isHijack']>(
+    'FakeContainerRepository.isHijack',
+    async () => false,
+  );
   readonly recordProcessResult: StubOf<ContainerRepository['recordProcessResult']> = stubOf<
     ContainerRepository['recordProcessResult']
   >('FakeContainerRepository.recordProcessResult', async () => {});

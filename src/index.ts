@@ -166,6 +166,7 @@ export type {
   NewContainerVolume,
   RecordProcessResultOptions,
 } from './repository/container-repository.ts';
+  RecordHijackOptions,
 export type { LiveRows, PlacementQueries, VolumePlace } from './repository/placement-queries.ts';
 export type {
   Database,

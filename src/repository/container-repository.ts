@@ -118,6 +118,21 @@ export interface MarkOwnerFinishedOptions extends AbortOptions {
 }
 
 /**
+ * Options of `ContainerRepository.recordHijack`.
+ *
+ * @public
+ */
+export interface RecordHijackOptions extends AbortOptions {
+  /**
+   * Whether the process is known to be a hijack. Before it has been started, the ID may be that of
+   * another process.
+   *
+   * @defaultValue false
+   */
+  readonly isStarted?: boolean | undefined;
+}
+
+/**
  * Options of `ContainerRepository.findDestroyable`.
  *
  * @public
@@ -278,9 +293,14 @@ export interface ContainerRepository {
   /**
    * Records a hijack of the container through this process, at the database's time, in any state.
    */
-  recordHijack(handle: string, processId: string, options?: AbortOptions): Promise<void>;
-  /** Removes the record of a hijack through this process. Idempotent. */
+  recordHijack(handle: string, processId: string, options?: RecordHijackOptions): Promise<void>;
+  /** Records the end of a hijack through this process, which no longer protects the container. Idempotent. */
   endHijack(handle: string, processId: string, options?: AbortOptions): Promise<void>;
+  /**
+   * Returns whether a `recordHijack` had `isStarted` for this process, also after `endHijack`. Returns
+   * false if the container's row no longer exists.
+   */
+  isHijack(handle: string, processId: string, options?: AbortOptions): Promise<boolean>;
   /**
    * Records the result of a process. The first result is final; a later one changes nothing. The
    * same statement sets the properties in either case.

@@ -261,7 +261,7 @@ export class PodContainer implements Container {
       if (error instanceof ProcessSpecChangedError) throw error;
       await containers
         .endHijack(this.handle, processId)
-        .catch((cause: unknown) => logger.debug('hijack mark not removed', { handle: this.handle, processId, cause }));
+        .catch((cause: unknown) => logger.debug('hijack mark not ended', { handle: this.handle, processId, cause }));
       throw error;
     }
   }

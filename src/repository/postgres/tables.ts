@@ -128,7 +128,9 @@ interface ProcessesTable {
 interface HijacksTable {
   readonly container_id: BigInteger;
   readonly process_id: string;
+  /** `-infinity` once the hijack has ended. */
   readonly seen_at: Generated<Date>;
+  readonly started_at: Date | null;
 }
 
 interface VolumesTable {

@@ -1,18 +1,24 @@
-import type { AgentProcessResult } from '../../agent-client/process/process-result.ts';
-import { PROCESS_FATES_SINCE } from '../../agent-client/session/agent-hello.ts';
-import { OutcomeUnknownError } from '../../errors/process.ts';
-import type { EmitEvent } from '../../events/emit-event.ts';
-import type { PodSupervisor } from '../../pods/pod-supervisor.ts';
-import type { ContainerRepository } from '../../repository/container-repository.ts';
-import type { AbortOptions } from '../../runtime/options.ts';
-import type { Properties, UnsavedOutput } from '../../runtime/process.ts';
-import type { EndedCommand, OutputSaver } from './output-saver.ts';
+import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
+import { PROCESS_FATES_SINCE } from '../agent-client/session/agent-hello.ts';
+import { OutcomeUnknownError } from '../errors/process.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
+import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import type { ContainerRepository } from '../repository/container-repository.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import type { Properties, UnsavedOutput } from '../runtime/process.ts';
+import type { OutputSaver } from './output-saver.ts';
 
 /** The process of a result that an agent has reported. */
 export interface ResultSource {
   readonly handle: string;
   readonly podName: string;
   readonly processId: string;
+}
+
+/** The process of a result that is to be recorded. */
+export interface RecordedSource extends ResultSource {
+  /** Whether it is a hijack. `undefined`: another call has started it. */
+  readonly hijack?: boolean | undefined;
 }
 
 export interface ResultComponents {
@@ -50,8 +56,9 @@ export async function requireOwnResult(
 }
 
 /**
- * Saves the outputs of the container, and then stores the result and the properties. The first
- * stored result of a process is final. Resolves with the outputs that could not be saved.
+ * Saves the outputs of the container, unless the process is a hijack, and then stores the result and
+ * the properties. The first stored result of a process is final. Resolves with the outputs that could
+ * not be saved.
  */
 export async function recordResult(
   {
@@ -64,12 +71,14 @@ export async function recordResult(
     finishedAt,
     specDigest,
   }: AgentProcessResult,
-  source: ResultSource & Pick<EndedCommand, 'hijack'>,
+  { handle, processId, hijack }: RecordedSource,
   { containers, pods, outputs, emit }: ResultComponents,
   { properties: derive, signal }: RecordOptions,
 ): Promise<readonly UnsavedOutput[]> {
-  const { handle, processId, hijack } = source;
-  const unsaved = (await outputs?.save({ handle, processId, exitStatus, hijack }, { signal })) ?? [];
+  const isHijack = async (): Promise<boolean> =>
+    hijack ?? (await pods.retry(() => containers.isHijack(handle, processId, { signal }), { signal }));
+  const isSaved = outputs !== undefined && !(await isHijack());
+  const unsaved = isSaved ? await outputs.save({ handle, processId, exitStatus }, { signal }) : [];
   const properties = (await derive?.(unsaved)) ?? {};
   const record = { exitStatus, signal: number, oomKills, stdoutBytes, stderrBytes, startedAt, finishedAt, specDigest };
   // Without a check of the pod: the result is known even if the pod ends in the meantime.

@@ -14,28 +14,31 @@ export interface HijackHeartbeatComponents {
 export interface HijackingProcess {
   readonly handle: string;
   readonly processId: string;
+  /** Whether this host has started the process as a hijack. */
+  readonly startedByCall?: boolean | undefined;
 }
 
 /**
- * Renews the mark of a hijack, which the caller has set, until the signal aborts. Then removes it.
+ * Renews the mark of a hijack, which the caller has set, until the signal aborts. Then ends it.
  * Never rejects: a mark that remains expires.
  */
 export async function keepHijackMarked(
-  { handle, processId }: HijackingProcess,
+  { handle, processId, startedByCall: isStarted }: HijackingProcess,
   { containers, clock, logger, hijackGraceMs }: HijackHeartbeatComponents,
   signal: AbortSignal,
 ): Promise<void> {
   try {
     for (;;) {
-      await clock.sleep(hijackGraceMs / 3, { signal });
-      await containers.recordHijack(handle, processId, { signal }).catch((error: unknown) => {
+      // Not aborted: the statement could still take effect, after the end of the mark.
+      await containers.recordHijack(handle, processId, { isStarted }).catch((error: unknown) => {
         if (!isRetryable(error)) throw error;
       });
+      await clock.sleep(hijackGraceMs / 3, { signal });
     }
   } catch (error) {
     if (!signal.aborted) logger.warn('hijack mark not renewed', { handle, processId, error });
   }
   await containers
     .endHijack(handle, processId)
-    .catch((error: unknown) => logger.debug('hijack mark not removed', { handle, processId, error }));
+    .catch((error: unknown) => logger.debug('hijack mark not ended', { handle, processId, error }));
 }

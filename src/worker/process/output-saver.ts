@@ -40,8 +40,6 @@ export interface EndedCommand {
   readonly handle: string;
   readonly processId: string;
   readonly exitStatus: number;
-  /** @defaultValue false */
-  readonly hijack?: boolean | undefined;
 }
 
 /** How often a volume is saved if another process of the container changes it during each save. */
@@ -64,7 +62,7 @@ export class OutputSaver {
    */
   async save(command: EndedCommand, options: AbortOptions): Promise<readonly UnsavedOutput[]> {
     const { when, holding, tracing } = this.#components;
-    if (command.hijack === true || when === 'never') return [];
+    if (when === 'never') return [];
     if (when === 'success' && command.exitStatus !== 0) return [];
     const { handle: containerHandle, processId } = command;
     return await holding(

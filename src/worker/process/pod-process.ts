@@ -275,9 +275,9 @@ export class PodProcess implements Process {
    * agent keeps the result.
    */
   async #conclude({ result, ends }: Ended, signal: AbortSignal): Promise<ProcessResult> {
-    const source = this.#target;
-    const { resultProperties } = source;
-    if (source.observe === true) return this.#resultOf(result, ends);
+    const { resultProperties, observe, startedByCall, hijack } = this.#target;
+    if (observe === true) return this.#resultOf(result, ends);
+    const source = { ...this.#target, hijack: startedByCall === true ? hijack : undefined };
     let processResult: ProcessResult;
     try {
       processResult = this.#resultOf(result, ends);

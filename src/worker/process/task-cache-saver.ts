@@ -54,11 +54,10 @@ export class TaskCacheSaver {
    * The signal stops the saves.
    */
   async save(
-    command: Pick<EndedCommand, 'handle' | 'processId' | 'hijack'>,
+    command: Pick<EndedCommand, 'handle' | 'processId'>,
     step: TaskCacheStep,
     options: AbortOptions,
   ): Promise<void> {
-    if (command.hijack === true) return;
     await this.#components.holding((signal) => this.#saveAll(command, step, signal), options);
   }
 

@@ -222,6 +222,37 @@ export function describeContainerFacts(world: RepositoryUnderTest): void {
       expect(await find(600_000)).to.deep.equal(['c', 'd']);
     });
 
+    it('is known by its process once that has been started, also after its end', async () => {
+      const { containers } = world.first;
+      const isHijack = async (processId: string) => await world.second.containers.isHijack('c', processId);
+      await containers.recordHijack('c', 'shell');
+      // Its ID may be that of a process that runs already.
+      expect(await isHijack('shell')).to.equal(false);
+      await containers.recordHijack('c', 'shell', { isStarted: true });
+      await containers.recordHijack('c', 'shell');
+      expect(await isHijack('shell')).to.equal(true);
+      await containers.endHijack('c', 'shell');
+      expect(await isHijack('shell')).to.equal(true);
+      for (const other of ['d', 'none']) expect(await containers.isHijack(other, 'shell')).to.equal(false);
+      expect(await isHijack('task')).to.equal(false);
+    });
+
+    it('protects the container again if it is seen after its end', async () => {
+      await world.first.containers.markFailed('c', 'holder');
+      await world.first.containers.recordHijack('c', 'shell');
+      await world.first.containers.endHijack('c', 'shell');
+      await world.first.containers.recordHijack('c', 'shell');
+      expect(await find(600_000)).to.deep.equal([]);
+      const last = await lastHijackAt();
+      await world.first.containers.endHijack('c', 'shell');
+      const ended = await lastHijackAt();
+      expect(ended?.getTime()).to.be.at.least(last!.getTime());
+      // A second end changes nothing.
+      await world.query(`update ${world.table('containers')} set last_hijack_at = null`);
+      await world.first.containers.endHijack('c', 'shell');
+      expect(await lastHijackAt()).to.equal(undefined);
+    });
+
     it('without a record during the grace period does not prevent the deletion', async () => {
       await world.first.containers.markFailed('c', 'holder');
       await world.first.containers.recordHijack('c', 'shell');

@@ -25,6 +25,7 @@ const migrationLock = '5429795880494974290';
 /** Returns the statements that undo the last migrations, from the one that added the checksums on. */
 function undoChecksums(schema: string): readonly string[] {
   return [
+    `alter table "${schema}".hijacks drop column started_at`,
     `drop index "${schema}".containers_by_worker_and_owner_kind, "${schema}".volumes_by_worker_and_kind`,
     `create index volumes_by_worker on "${schema}".volumes (worker_name)`,
     `drop index "${schema}".volumes_by_worker_and_time`,

@@ -105,6 +105,7 @@ describe('Statements that a repository sends', () => {
         recordHijack: async () => await containers.recordHijack(handle, 'p'),
         endHijack: async () => await containers.endHijack(handle, 'p'),
         markOwnerFinished: async () => await containers.markOwnerFinished('worker', ownerOf(handle)),
+        isHijack: async () => await containers.isHijack(handle, 'p'),
         pruneFinishedOwners: async () => await containers.pruneFinishedOwners('worker', 1_000),
         delete: async () => await containers.delete(handle),
         deleteAll: async () => await containers.deleteAll([handle, 'none']),

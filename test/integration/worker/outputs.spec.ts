@@ -4,8 +4,8 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { StoreUnavailableError } from '../../../src/errors/store.ts';
-import type { ContainerSpec, KubernetesWorker, Volume } from '../../../src/index.ts';
-import { PostgresContainerRepository } from '../../../src/repository/postgres/containers/postgres-container-repository.ts';
+import type { ContainerSpec, KubernetesWorker, Process, Volume } from '../../../src/index.ts';
+import { PostgresContainerRepository } from '../../../src/repository/postgres/postgres-container-repository.ts';
 import { Collector, makeContainer, sh } from '../../contract/worker/setup.ts';
 import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -73,6 +73,44 @@ describe('outputs on the embedded cluster', () => {
     expect(exitStatus).to.equal(1);
     await world.setup.deletePod(await podOf(container.handle));
     expect(await read(out)).to.equal('failed\n');
+  });
+
+  it('are not saved after a hijack of another host, which is attached to, stopped or has ended', async () => {
+    await using host = await world.setup.openWith({ stores: { custom: [store] } });
+    const { container } = await made({}, host);
+    const found = (await worker.lookupContainer(container.handle))!;
+    const hijack = async (id: string): Promise<Process> => {
+      const script = 'echo hijack > out/file; while ! [ -e out/go ]; do sleep 0.05; done';
+      const process = await container.run({ id, path: 'sh', args: ['-c', script], hijack: true }, {});
+      const query = 'select from kubernetes_worker.hijacks where process_id = $1 and started_at is not null';
+      while ((await world.database.query(query, [id])).rows.length === 0) await new Promise(setImmediate);
+      return process;
+    };
+    const stopped = await hijack('stopped');
+    expect(await found.stopProcess('stopped')).to.include({ signal: 15 });
+    expect(await stopped.wait()).to.include({ signal: 15 });
+    const attached = await hijack('attached');
+    const following = await found.attach('attached', {});
+    await sh(container, 'touch out/go', { id: 'go', hijack: true });
+    for (const process of [attached, following]) expect(await process.wait()).to.include({ exitStatus: 0 });
+    expect(await (await found.attach('attached', {})).wait()).to.include({ exitStatus: 0 });
+    expect(store.archives.size).to.equal(0);
+  });
+
+  it('are saved by another host after a command whose ID a hijack was refused', async () => {
+    const { container, out } = await made();
+    const script = 'while ! [ -e go ]; do sleep 0.05; done; echo task > out/file';
+    const process = await container.run({ id: 'task', path: 'sh', args: ['-c', script] }, {});
+    const refused = await rejection(container.run({ id: 'task', path: 'sh', hijack: true }, {}));
+    expect(refused).to.include({ code: 'KW_ERR_PROCESS_SPEC_CHANGED' });
+    await process[Symbol.asyncDispose]();
+    await using host = await world.setup.openWith({ stores: { custom: [store] } });
+    const found = (await host.lookupContainer(container.handle))!;
+    const attached = await found.attach('task', {});
+    await sh(found, 'touch go', { id: 'go', hijack: true });
+    expect(await attached.wait()).to.include({ exitStatus: 0 });
+    expect(store.archives.size).to.equal(1);
+    expect(await read(out)).to.equal('task\n');
   });
 
   it('move no bytes if a later process leaves them unchanged', async () => {

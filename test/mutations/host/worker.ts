@@ -14,18 +14,25 @@ const specChanges = { specs: ['test/unit/worker/creation/find-or-create-spec-cha
 export const mutants: readonly Mutant[] = [
   {
     name: 'a result is recorded before the outputs are saved',
-    file: 'src/worker/process/agent-result.ts',
-    find: '  const unsaved = (await outputs?.save({ handle, processId, exitStatus, hijack }, { signal })) ?? [];\n',
+    file: 'src/worker/agent-result.ts',
+    find: '  const unsaved = isSaved ? await outputs.save({ handle, processId, exitStatus }, { signal }) : [];\n',
     replace:
-      '  const saving = outputs?.save({ handle, processId, exitStatus, hijack }, { signal });\n  saving?.catch(() => []);\n  const unsaved: readonly UnsavedOutput[] = [];\n',
+      '  const saving = isSaved ? outputs.save({ handle, processId, exitStatus }, { signal }) : undefined;\n  saving?.catch(() => []);\n  const unsaved: readonly UnsavedOutput[] = [];\n',
     killedBy: { specs: ['test/integration/worker/outputs.spec.ts'], grep: 'delay the result' },
   },
   {
     name: 'a hijack saves the outputs',
-    file: 'src/worker/process/output-saver.ts',
-    find: "if (command.hijack === true || when === 'never') return [];",
-    replace: "if (when === 'never') return [];",
-    killedBy: { specs: ['test/unit/worker/process/output-saver.spec.ts'], grep: 'after a hijack' },
+    file: 'src/worker/agent-result.ts',
+    find: 'outputs !== undefined && !(await isHijack())',
+    replace: 'outputs !== undefined',
+    killedBy: { specs: ['test/integration/worker/outputs.spec.ts'], grep: 'not at all after a hijack' },
+  },
+  {
+    name: 'a hijack of another host saves the outputs',
+    file: 'src/worker/agent-result.ts',
+    find: 'hijack ?? (await pods.retry(',
+    replace: 'hijack ?? false ?? (await pods.retry(',
+    killedBy: { specs: ['test/integration/worker/outputs.spec.ts'], grep: 'hijack of another host' },
   },
   {
     name: 'the policy for outputs is ignored',

@@ -16,6 +16,7 @@ import type {
   Lease,
   MarkOwnerFinishedOptions,
   NewContainer,
+  RecordHijackOptions,
   RecordProcessResultOptions,
 } from '../../container-repository.ts';
 import { checkOwner, checkProperty, checkText } from '../../field-checks.ts';
@@ -30,7 +31,8 @@ import { deleteDestroying, destroyableSearch, moveDueContainers, selectDestroyab
 import { checkNewContainer, findLive, insertUnlessLive, toFound, toLive } from './find-or-insert.ts';
 import { deleteFinished, moveFinished, recordFinished } from './finished-owners.ts';
 import { endLease, extendLease, moveHeld, selectHolding, setPodUid } from './held-container.ts';
-import { deleteHijack, upsertHijack } from './hijacks.ts';
+import { markHijackEnded, selectStartedHijack, upsertHijack } from './hijacks.ts';
+import { checkDuration } from './input.ts';
 import { keepFinished } from './kept-containers.ts';
 import { insertResult, selectResult } from './process-results.ts';
 
@@ -190,14 +192,22 @@ export class PostgresContainerRepository implements ContainerRepository {
     if (row === undefined) throw disappeared(handle);
   }
 
-  async recordHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<void> {
+  async recordHijack(
+    handle: string,
+    processId: string,
+    { isStarted = false, ...options }: RecordHijackOptions = {},
+  ): Promise<void> {
     checkText('processId', processId, 100);
-    const row = await this.#runner.first(upsertHijack(this.#statements, handle, processId), options);
+    const row = await this.#runner.first(upsertHijack(this.#statements, handle, processId, isStarted), options);
     if (row === undefined) throw disappeared(handle);
   }
 
   async endHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<void> {
-    await this.#runner.rows(deleteHijack(this.#statements, handle, processId), options);
+    await this.#runner.rows(markHijackEnded(this.#statements, handle, processId), options);
+  }
+
+  async isHijack(handle: string, processId: string, options: AbortOptions = {}): Promise<boolean> {
+    return (await this.#runner.first(selectStartedHijack(this.#statements, handle, processId), options)) !== undefined;
   }
 
   async recordProcessResult(

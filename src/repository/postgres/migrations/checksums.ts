@@ -24,4 +24,5 @@ export const checksums: Readonly<Record<string, string>> = {
   '0018-archives-by-digest': '8356fd8fc8366d8ff32fa820d86140ec5ec200b2a2311e43124c0fe5fca8a543',
   '0019-compatible-from': 'cda8cd00099470d8377e377bfe6e7ca9cfa5ecddd3a3940e90dcbcae1c48a09c',
   '0020-lists-by-kind': '5c025cae540c87f8eeb08f760fa48a5b7b8394b37a1778ac85430a9d3063c9c6',
+  '0021-started-hijacks': '1f5f13b752bb0926d94cc59f6d318073daf53df8d29ab5f31512795751ab350f',
 };

@@ -20,6 +20,7 @@ import { volumeLists } from './0017-volume-lists.ts';
 import { archivesByDigest } from './0018-archives-by-digest.ts';
 import { compatibleFrom } from './0019-compatible-from.ts';
 import { listsByKind } from './0020-lists-by-kind.ts';
+import { startedHijacks } from './0021-started-hijacks.ts';
 
 /** A migration, and which versions of the library work with a schema that has it. */
 export interface SchemaMigration extends Migration {
@@ -55,5 +56,6 @@ export const migrations: Readonly<Record<string, SchemaMigration>> = {
   '0017-volume-lists': { up: volumeLists },
   '0018-archives-by-digest': { up: archivesByDigest, compatibleFrom: '0017-volume-lists' },
   '0019-compatible-from': { up: compatibleFrom, compatibleFrom: '0017-volume-lists' },
-};
   '0020-lists-by-kind': { up: listsByKind, compatibleFrom: '0017-volume-lists' },
+  '0021-started-hijacks': { up: startedHijacks, compatibleFrom: '0017-volume-lists' },
+};

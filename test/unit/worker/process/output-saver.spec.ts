@@ -106,12 +106,6 @@ describe('OutputSaver', () => {
     sinon.assert.calledTwice(save);
   });
 
-  it('saves nothing after a hijack', async () => {
-    await saver().save({ ...command, hijack: true }, {});
-    sinon.assert.notCalled(save);
-    sinon.assert.notCalled(containers.volumesOf);
-  });
-
   it('returns the outputs that were not saved, marks them and logs once that the result waits', async () => {
     save.withArgs(sinon.match({ handle: 'log' })).callsFake(async (_volume, _store, { retrying }) => {
       retrying?.(away);
