@@ -26,6 +26,9 @@ export class FakeContainerQueries implements ContainerQueries {
     'FakeContainerQueries.processResults',
     async () => [],
   );
+  readonly processResultsOf: StubOf<ContainerQueries['processResultsOf']> = stubOf<
+    ContainerQueries['processResultsOf']
+  >('FakeContainerQueries.processResultsOf', async () => []);
   readonly findReapable: StubOf<ContainerQueries['findReapable']> = stubOf<ContainerQueries['findReapable']>(
     'FakeContainerQueries.findReapable',
     async () => {

@@ -40,6 +40,12 @@ export class FakeWorker implements Worker {
       throw new UnstubbedCallError('FakeWorker', 'listContainers');
     },
   );
+  readonly listProcesses: StubOf<Worker['listProcesses']> = stubOf<Worker['listProcesses']>(
+    'FakeWorker.listProcesses',
+    async () => {
+      throw new UnstubbedCallError('FakeWorker', 'listProcesses');
+    },
+  );
   readonly listVolumes: StubOf<Worker['listVolumes']> = stubOf<Worker['listVolumes']>(
     'FakeWorker.listVolumes',
     async () => {

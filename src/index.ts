@@ -150,9 +150,11 @@ export type {
 } from './repository/cache-repository.ts';
 export type {
   ContainerQueries,
+  ContainerRows,
   FindFinishedOptions,
   RowCounts,
   StoredProcess,
+  StoredProcessOf,
 } from './repository/container-queries.ts';
 export type {
   ContainerRepository,
@@ -164,9 +166,9 @@ export type {
   MarkOwnerFinishedOptions,
   NewContainer,
   NewContainerVolume,
+  RecordHijackOptions,
   RecordProcessResultOptions,
 } from './repository/container-repository.ts';
-  RecordHijackOptions,
 export type { LiveRows, PlacementQueries, VolumePlace } from './repository/placement-queries.ts';
 export type {
   Database,
@@ -297,6 +299,7 @@ export type {
   WindowSize,
 } from './runtime/process.ts';
 export type { ProcessInfo, ProcessOutcome, ProcessState } from './runtime/process-info.ts';
+export type { ListedProcess, ProcessPage, ProcessQuery, UnavailableContainer } from './runtime/process-query.ts';
 export type { PvcStoreOptions, StorePodOptions } from './runtime/pvc-store-options.ts';
 export type {
   ReapableArchive,

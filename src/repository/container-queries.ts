@@ -20,6 +20,26 @@ export interface StoredProcess {
 }
 
 /**
+ * The stored result of a process of one of several containers.
+ *
+ * @public
+ */
+export interface StoredProcessOf extends StoredProcess {
+  /** The handle of the container. */
+  readonly handle: string;
+}
+
+/**
+ * A page of a list of containers, with the place of each in the list.
+ *
+ * @public
+ */
+export interface ContainerRows extends ContainerPage {
+  /** A cursor for each container, in their order. As `ContainerQuery.after` it continues after the container. */
+  readonly cursors: readonly string[];
+}
+
+/**
  * Options of `ContainerQueries.findFinished`.
  *
  * @public
@@ -68,12 +88,17 @@ export interface ContainerQueries {
    *
    * @throws InvalidSpecError if a field of the query is invalid
    */
-  list(workerName: string, query: ContainerQuery, options?: AbortOptions): Promise<ContainerPage>;
+  list(workerName: string, query: ContainerQuery, options?: AbortOptions): Promise<ContainerRows>;
   /**
    * Returns the stored results of a container's processes, in no particular order. Throws
    * `ContainerDisappearedError` if the container's row no longer exists.
    */
   processResults(handle: string, options?: AbortOptions): Promise<readonly StoredProcess[]>;
+  /**
+   * Returns the stored results of the processes of at most 1,000 containers, in no particular order.
+   * Leaves out containers whose rows no longer exist.
+   */
+  processResultsOf(handles: readonly string[], options?: AbortOptions): Promise<readonly StoredProcessOf[]>;
   /**
    * Returns the rows that `findDestroyable` of containers and of artifact volumes would return now,
    * at most `limit` of each, oldest first, and why. Moves none of them.

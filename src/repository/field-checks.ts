@@ -13,6 +13,9 @@ const propertyLimits: { readonly nameCharacters: number; readonly valueBytes: nu
   valueBytes: 1024 * 1024,
 };
 
+/** The maximum number of objects in a page of a list. */
+const maxPageLimit = 1000;
+
 /**
  * Checks a text before it is stored, so that a read returns the same text: PostgreSQL cannot store
  * NUL, and UTF-8 has no lone surrogates.
@@ -43,6 +46,12 @@ export function checkProperty(nameField: string, name: string, valueField: strin
   checkStorable(valueField, value);
   if (Buffer.byteLength(value) > propertyLimits.valueBytes)
     throw new InvalidSpecError(valueField, `must have at most ${propertyLimits.valueBytes} bytes`);
+}
+
+/** @throws InvalidSpecError */
+export function checkPageLimit(limit: number): void {
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxPageLimit)
+    throw new InvalidSpecError('limit', `must be a whole number from 1 to ${maxPageLimit}`);
 }
 
 /** @throws InvalidSpecError */

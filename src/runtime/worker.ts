@@ -8,6 +8,7 @@ import type { ContainerPage, ContainerQuery } from './container-query.ts';
 import type { ImageExplanation, ImageRequest } from './image.ts';
 import type { AbortOptions } from './options.ts';
 import type { WorkerPlacement } from './placement.ts';
+import type { ProcessPage, ProcessQuery } from './process-query.ts';
 import type { ReapPlan } from './reap-plan.ts';
 import type { ReapOptions, ReapResult } from './reap-result.ts';
 import type { WorkerRetention } from './retention.ts';
@@ -327,6 +328,31 @@ export interface Worker
    * @throws InvalidSpecError if a field of the query is invalid
    */
   listContainers(query?: ContainerQuery, options?: AbortOptions): Promise<ContainerPage>;
+  /**
+   * Returns a page of the processes of the worker's containers, as `Container.listProcesses` returns
+   * those of one: what the agents in the pods report, and the stored results. Containers that are
+   * neither `created` nor `kept` have none. A process that exists from the first page to the last is
+   * on exactly one page.
+   *
+   * Reads the database twice, and asks up to 8 pods at once. A page ends before its limit, with a
+   * `next`, after 100 containers, or after 4 seconds. A pod that does not answer within 5 seconds
+   * does not fail the call.
+   *
+   * @example
+   * ```ts
+   * // After a restart: continues what runs.
+   * for (let after: string | undefined; ; ) {
+   *   const { processes, next } = await worker.listProcesses({ ownerKind: 'build-step', after });
+   *   for (const { container, process } of processes)
+   *     if (process.state === 'running') await follow(container.handle, process.id);
+   *   if (next === undefined) break;
+   *   after = next;
+   * }
+   * ```
+   *
+   * @throws InvalidSpecError if a field of the query is invalid
+   */
+  listProcesses(query?: ProcessQuery, options?: AbortOptions): Promise<ProcessPage>;
   /**
    * Returns a page of the worker's volumes, in every state, oldest first: those of containers and
    * artifact volumes. Reads the database only: the pod of a listed volume may no longer exist.

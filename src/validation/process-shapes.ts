@@ -1,9 +1,11 @@
 import * as v from 'valibot';
 
 import type { AttachOptions, ProcessIO, ProcessSpec, RunOptions, WaitOptions, WindowSize } from '../runtime/process.ts';
+import type { ProcessQuery } from '../runtime/process-query.ts';
 import {
   optionalBoolean,
   optionalFunction,
+  optionalNumber,
   optionalSignal,
   optionalText,
   optionalTexts,
@@ -36,6 +38,17 @@ export const processIO: v.GenericSchema = v.object({
   output: optionalFunction,
   sidecars: v.optional(v.record(v.string(), writable)),
 } satisfies FieldsOf<ProcessIO>);
+
+/**
+ * A misspelt field is refused, because without the intended field the query would match more than
+ * the caller expects.
+ */
+export const processQuery: v.GenericSchema = v.strictObject({
+  containerHandle: optionalText,
+  ownerKind: optionalText,
+  after: optionalText,
+  limit: optionalNumber,
+} satisfies FieldsOf<ProcessQuery>);
 
 const position = v.custom(
   (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),

@@ -17,6 +17,7 @@ import type {
   ReservationRequest,
   WorkerFacts,
 } from '../runtime/placement.ts';
+import type { ProcessPage, ProcessQuery } from '../runtime/process-query.ts';
 import type { ReapPlan } from '../runtime/reap-plan.ts';
 import type { ReapOptions, ReapResult } from '../runtime/reap-result.ts';
 import type { UsageGroup, UsageQuery } from '../runtime/retention.ts';
@@ -56,6 +57,7 @@ import {
 import { checkBufferSize, eventsOptions } from '../validation/event-shapes.ts';
 import { heartbeatOptions, landOptions, probeOptions } from '../validation/lifecycle-shapes.ts';
 import { artifactHandles, checkReservationTime, reservationRequest } from '../validation/placement-shapes.ts';
+import { processQuery } from '../validation/process-shapes.ts';
 import { checkShape } from '../validation/shape.ts';
 import { reviewTokenOptions } from '../validation/token-shapes.ts';
 import { volumeQuery } from '../validation/volume-shapes.ts';
@@ -66,6 +68,10 @@ import { placeholderVolumes, planContainer } from './plan/container-plan.ts';
 import { checkPrivileged } from './plan/privileged-teams.ts';
 import { specDigest } from './plan/spec-digest.ts';
 import type { PodWorkerComponents } from './pod-worker-components.ts';
+import { checkPrivileged } from './privileged-teams.ts';
+import { processPage } from './processes/process-page.ts';
+import { specDigest } from './spec-digest.ts';
+import { storedHandleOf } from './stored-volume.ts';
 import type { ArtifactVolumes } from './volumes/artifact-volumes.ts';
 import { storedHandleOf } from './volumes/stored-volume.ts';
 import { WorkerObjects } from './worker-objects.ts';
@@ -209,7 +215,15 @@ export class PodWorker implements Worker {
     const { repository } = this.#open();
     checkShape('query', containerQuery, query);
     checkShape('options', abortOptions, options);
-    return await repository.queries.list(this.name, query, options);
+    const { containers, next } = await repository.queries.list(this.name, query, options);
+    return { containers, ...(next === undefined ? {} : { next }) };
+  }
+
+  async listProcesses(query: ProcessQuery = {}, options: AbortOptions = {}): Promise<ProcessPage> {
+    const { repository, agents, pods, clock } = this.#open();
+    checkShape('query', processQuery, query);
+    checkShape('options', abortOptions, options);
+    return await processPage(this.name, query, { queries: repository.queries, agents, pods, clock }, options);
   }
 
   async listVolumes(query: VolumeQuery = {}, options: AbortOptions = {}): Promise<VolumePage> {

@@ -1,11 +1,10 @@
 import { type Expression, expressionBuilder, type SqlBool } from 'kysely';
 
-import { InvalidSpecError } from '../../errors/caller.ts';
+import { checkPageLimit } from '../field-checks.ts';
 import { decodeCursor, encodeCursor, type RowPlace } from './page-cursor.ts';
 import type { Tables } from './tables.ts';
 
 const defaultLimit = 100;
-const maxLimit = 1000;
 
 /** The part of a list, ordered by `created_at` and `id`, that a query requests. */
 export interface PageTerms {
@@ -22,8 +21,7 @@ export function pageTerms({
   readonly after?: string | undefined;
   readonly limit?: number | undefined;
 }): PageTerms {
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxLimit)
-    throw new InvalidSpecError('limit', `must be a whole number from 1 to ${maxLimit}`);
+  checkPageLimit(limit);
   return { limit, after: after === undefined ? undefined : decodeCursor('after', after) };
 }
 
@@ -36,15 +34,24 @@ export function rowsAfter(table: 'containers' | 'volumes', after: RowPlace | und
   return [eb(eb.refTuple(`${table}.created_at`, `${table}.id`), '>', place)];
 }
 
+/** The columns that lists are ordered by, as JSON has them. */
+export interface PlacedRow {
+  readonly created_at: string;
+  readonly id: number;
+}
+
+/** Returns the cursor after a row. */
+export function cursorOf({ created_at: createdAt, id }: PlacedRow): string {
+  return encodeCursor({ createdAt, id });
+}
+
 /** Returns the rows of a page and its cursor. The statement has read one row more than the limit. */
 export function pageOf<Row>(
   rows: readonly Row[],
   limit: number,
-  placeOf: (row: Row) => { readonly created_at: string; readonly id: number },
+  placeOf: (row: Row) => PlacedRow,
 ): { readonly page: readonly Row[]; readonly next: { readonly next?: string } } {
   const page = rows.slice(0, limit);
   const last = rows.length > limit ? page.at(-1) : undefined;
-  if (last === undefined) return { page, next: {} };
-  const { created_at: createdAt, id } = placeOf(last);
-  return { page, next: { next: encodeCursor({ createdAt, id }) } };
+  return { page, next: last === undefined ? {} : { next: cursorOf(placeOf(last)) } };
 }

@@ -1,18 +1,18 @@
-import type { AgentClient } from '../../agent-client/agent-client.ts';
-import type { AgentProcessStatus } from '../../agent-client/agent-status.ts';
-import type { AgentProcessResult } from '../../agent-client/process/process-result.ts';
-import { PodError } from '../../errors/pod.ts';
-import { ContainerDisappearedError } from '../../errors/repository.ts';
-import type { EmitEvent } from '../../events/emit-event.ts';
-import type { PodSupervisor } from '../../pods/pod-supervisor.ts';
-import type { ContainerQueries } from '../../repository/container-queries.ts';
-import type { ContainerRepository } from '../../repository/container-repository.ts';
-import type { ProcessResultRecord } from '../../repository/records.ts';
-import type { AbortOptions } from '../../runtime/options.ts';
-import type { ProcessInfo, ProcessOutcome } from '../../runtime/process-info.ts';
+import type { AgentClient } from '../agent-client/agent-client.ts';
+import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
+import { PodError } from '../errors/pod.ts';
+import { ContainerDisappearedError } from '../errors/repository.ts';
+import type { EmitEvent } from '../events/emit-event.ts';
+import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import type { ContainerQueries } from '../repository/container-queries.ts';
+import type { ContainerRepository } from '../repository/container-repository.ts';
+import type { ProcessResultRecord } from '../repository/records.ts';
+import type { AbortOptions } from '../runtime/options.ts';
+import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
 import { type ResultComponents, recordResult, requireOwnResult } from './agent-result.ts';
 import { stopGraceMs } from './process-attachments.ts';
-import { type MemoryKill, outcomeOf, storedOutcome } from './process-outcome.ts';
+import { type MemoryKill, outcomeOf } from './process-outcome.ts';
+import { endedInfo, knownProcesses, processesOfAgent } from './processes/known-processes.ts';
 import { mapDeletedPod } from './start-process.ts';
 
 /** The container whose processes are read and stopped. */
@@ -47,18 +47,16 @@ export class ContainerProcesses {
   /** Returns every process that the agent or the database has, in the order of their ids. */
   async list(options: AbortOptions): Promise<readonly ProcessInfo[]> {
     // The agent is read first: a process that ends in between is then read with its stored result.
-    const statuses = await this.#statuses(options);
+    const statuses = await processesOfAgent(this.#target, this.#components, options);
     const results = await this.#components.queries.processResults(this.#target.handle, options);
-    const infos = new Map(statuses.map(({ id, state }): [string, ProcessInfo] => [id, { id, state }]));
-    for (const { processId, result } of results) infos.set(processId, endedInfo(processId, result));
-    return [...infos.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    return knownProcesses(statuses, results);
   }
 
   /** Returns `undefined` if neither the agent nor the database has the process. */
   async find(id: string, options: AbortOptions): Promise<ProcessInfo | undefined> {
     const stored = await this.#findStored(id, options);
     if (stored !== undefined) return endedInfo(id, stored);
-    const status = (await this.#statuses(options)).find((each) => each.id === id);
+    const status = (await processesOfAgent(this.#target, this.#components, options)).find((each) => each.id === id);
     if (status !== undefined && status.state !== 'ended') return { id, state: status.state };
     const storedSince = await this.#findStored(id, options);
     if (storedSince !== undefined) return endedInfo(id, storedSince);
@@ -111,16 +109,6 @@ export class ContainerProcesses {
     return await pods.persist(podName, () => work(agent()), options);
   }
 
-  /** Returns the agent's processes, and none if no command can run in the pod any longer. */
-  async #statuses(options: AbortOptions): Promise<readonly AgentProcessStatus[]> {
-    try {
-      return (await this.#call((agent) => agent.status(options), options)).processes;
-    } catch (error) {
-      if (error instanceof ContainerDisappearedError || (error instanceof PodError && !error.mayStillRun)) return [];
-      throw error;
-    }
-  }
-
   async #findStored(id: string, options: AbortOptions): Promise<ProcessResultRecord | undefined> {
     return await this.#components.containers.findProcessResult(this.#target.handle, id, options);
   }
@@ -134,8 +122,4 @@ interface StoppedProcess {
 async function stopAndGet(agent: AgentClient, id: string, options: AbortOptions): Promise<StoppedProcess> {
   const { protocol } = await agent.hello(options);
   return { result: await agent.stop(id, stopGraceMs, options), protocol };
-}
-
-function endedInfo(id: string, result: ProcessResultRecord): ProcessInfo {
-  return { id, state: 'ended', result: storedOutcome(result) };
 }

@@ -113,6 +113,26 @@ export function describeQueries(world: RepositoryUnderTest): void {
       ]);
     });
 
+    it('are read of several containers at once, with their handles; a container without a row has none', async () => {
+      for (const handle of ['c', 'd', 'e', 'f']) await insert(world.first, handle);
+      const { containers, queries } = world.first;
+      const result = { exitStatus: 3, signal: undefined, oomKills: undefined };
+      for (const handle of ['c', 'd', 'e']) await containers.recordProcessResult(handle, 'task', result);
+      await containers.recordProcessResult('c', 'hijack', result);
+      expect(await world.second.queries.processResultsOf(['c', 'e', 'f', 'none'])).to.have.deep.members([
+        { handle: 'c', processId: 'task', result },
+        { handle: 'c', processId: 'hijack', result },
+        { handle: 'e', processId: 'task', result },
+      ]);
+      expect(await queries.processResultsOf([])).to.deep.equal([]);
+      const many = Array.from({ length: 1001 }, (_, index) => `c${index}`);
+      for (const handles of [many, ['a\0']])
+        expect(await rejection(queries.processResultsOf(handles))).to.include({
+          code: 'KW_ERR_INVALID_SPEC',
+          field: 'handles',
+        });
+    });
+
     it('throw ContainerDisappearedError if the container’s row does not exist', async () => {
       expect(await rejection(world.first.queries.processResults('none'))).to.include({
         code: 'KW_ERR_CONTAINER_DISAPPEARED',
@@ -160,7 +180,7 @@ export function describeQueries(world: RepositoryUnderTest): void {
     });
 
     it('is empty, without a next page, if nothing matches', async () => {
-      expect(await list({ state: 'created' })).to.deep.equal({ containers: [] });
+      expect(await list({ state: 'created' })).to.deep.equal({ containers: [], cursors: [] });
     });
 
     it('has the containers that match every field of the query', async () => {
@@ -190,6 +210,19 @@ export function describeQueries(world: RepositoryUnderTest): void {
       for (const handle of ['a', 'b', 'c', 'd']) await insertedAt(handle, '2026-01-02 03:04:05.678901+00');
       await insertedAt('e', '2026-01-02 03:04:05.678902+00');
       expect(await pages({ limit: 2 })).to.deep.equal([['a', 'b'], ['c', 'd'], ['e']]);
+    });
+
+    it('continues after any container of a page, also if that container was deleted meanwhile', async () => {
+      await addRows(1, 4);
+      const { containers, cursors, next } = await list({ limit: 3 });
+      expect(cursors).to.have.length(3);
+      expect(cursors.at(-1)).to.equal(next);
+      const handles = (await list()).containers.map(({ handle }) => handle);
+      await world.query(`delete from ${world.table('containers')} where handle = '${containers[1]!.handle}'`);
+      for (const [index, after] of cursors.entries())
+        expect(await handlesOf({ after })).to.deep.equal(
+          handles.slice(index + 1).filter((handle) => handle !== containers[1]!.handle),
+        );
     });
 
     it('has 100 containers on a page unless the query has another limit', async () => {

@@ -6,6 +6,7 @@ import type {
   Container,
   ContainerOwner,
   ContainerQuery,
+  ProcessQuery,
   ReviewTokenOptions,
   VolumeMount,
   VolumeQuery,
@@ -84,6 +85,17 @@ export function describeQueries(setup: () => WorkerSetup): void {
         ['list-stored', 'ended', 3],
       ]);
       for (const info of infos) expect(await found.findProcess(info.id)).to.deep.equal(info);
+      const query = { containerHandle: found.handle, ownerKind: owner.kind };
+      const listed = await restarted.listProcesses({ ...query, limit: 1000 });
+      expect(listed).to.deep.include({ unavailable: [] });
+      expect(listed.processes.map(({ process }) => process)).to.deep.equal(await found.listProcesses());
+      expect(new Set(listed.processes.map(({ container: { handle, state } }) => `${handle} ${state}`))).to.deep.equal(
+        new Set([`${found.handle} created`]),
+      );
+      const { next, processes } = await restarted.listProcesses({ ...query, limit: 1 });
+      const { processes: following } = await restarted.listProcesses({ ...query, after: next });
+      expect([...processes, ...following]).to.deep.equal(listed.processes);
+      expect(await restarted.listProcesses({ ownerKind: 'none' })).to.deep.equal({ processes: [], unavailable: [] });
       expect(await found.findProcess('list-never')).to.equal(undefined);
       expect(await found.stopProcess('list-ended')).to.include({ exitStatus: 0 });
       expect((await found.findProcess('list-ended'))?.result).to.include({ exitStatus: 0 });
@@ -144,6 +156,8 @@ export function describeQueries(setup: () => WorkerSetup): void {
         signal: () => found.signalProcess('task', 65),
         limit: () => restarted.listContainers({ limit: 0 }),
         state: () => restarted.listContainers({ state: 'gone' } as unknown as ContainerQuery),
+        after: () => restarted.listProcesses({ after: 'x' }),
+        container: () => restarted.listProcesses({ container: 'x' } as ProcessQuery),
         kind: () => restarted.listVolumes({ kind: 'none' } as unknown as VolumeQuery),
         token: () => restarted.reviewToken('', { permission: { verb: 'get', resource: 'pods' } }),
         'permission.verb': () =>
@@ -166,6 +180,8 @@ export function describeQueries(setup: () => WorkerSetup): void {
           ['ended', 'ended', 6],
         ]);
         expect(await each.findProcess('ended')).to.deep.equal(infos[0]);
+        const { processes, unavailable } = await restarted.listProcesses({ containerHandle: each.handle });
+        expect([processes.map(({ process }) => process), unavailable]).to.deep.equal([infos, []]);
         expect(await each.findProcess('running')).to.equal(undefined);
         expect(await each.stopProcess('ended')).to.include({ exitStatus: 6 });
         await each.signalProcess('ended', 15);

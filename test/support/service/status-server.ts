@@ -34,7 +34,10 @@ export async function runStatusServer({
     await process[Symbol.asyncDispose]();
   }
   const facts = { owner: { kind: 'k', key: 'k' }, podName: 'p', podUid: 'u', metadata: {}, createdAt: new Date(0) };
-  worker.listContainers.resolves({ containers: [{ handle: 'c', state: 'created', ...facts }] });
+  const info = { handle: 'c', state: 'created', ...facts } as const;
+  worker.listContainers.resolves({ containers: [info] });
+  const process = { id: 'task', state: 'running' } as const;
+  worker.listProcesses.resolves({ processes: [{ container: info, process }], unavailable: [] });
   worker.listVolumes.resolves({ volumes: [] });
   worker.lookupContainer.resolves(container);
   worker.info.resolves({

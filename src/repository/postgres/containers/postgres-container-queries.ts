@@ -1,26 +1,33 @@
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 
-import { InvalidSpecError } from '../../../errors/caller.ts';
-import { ContainerDisappearedError, RepositoryUnavailableError } from '../../../errors/repository.ts';
-import type { ContainerOwner } from '../../../runtime/container.ts';
-import type { ContainerPage, ContainerQuery } from '../../../runtime/container-query.ts';
-import type { AbortOptions } from '../../../runtime/options.ts';
-import type { ReapPlan } from '../../../runtime/reap-plan.ts';
-import type { UsageGroup, UsageQuery } from '../../../runtime/retention.ts';
-import type { ContainerQueries, FindFinishedOptions, RowCounts, StoredProcess } from '../../container-queries.ts';
-import type { FindDestroyableOptions } from '../../container-repository.ts';
-import { checkOwner, checkStorable, checkText } from '../../field-checks.ts';
-import type { ContainerRecord } from '../../records.ts';
-import type { StatementRunner } from '../connection/statement-runner.ts';
-import { checkHandles } from '../delete-all.ts';
-import { ownerDigest } from '../input.ts';
-import { pageOf, pageTerms, rowsAfter } from '../page.ts';
-import { jsonText, parse, toContainer, toContainerInfo, toProcessResult } from '../rows.ts';
-import { created, type StatementBuilder, type Tables } from '../tables.ts';
+import { InvalidSpecError } from '../../errors/caller.ts';
+import { ContainerDisappearedError, RepositoryUnavailableError } from '../../errors/repository.ts';
+import type { ContainerOwner } from '../../runtime/container.ts';
+import type { ContainerQuery } from '../../runtime/container-query.ts';
+import type { AbortOptions } from '../../runtime/options.ts';
+import type { ReapPlan } from '../../runtime/reap-plan.ts';
+import type { UsageGroup, UsageQuery } from '../../runtime/retention.ts';
+import type {
+  ContainerQueries,
+  ContainerRows,
+  FindFinishedOptions,
+  RowCounts,
+  StoredProcess,
+  StoredProcessOf,
+} from '../container-queries.ts';
+import type { FindDestroyableOptions } from '../container-repository.ts';
+import { checkOwner, checkStorable, checkText } from '../field-checks.ts';
+import type { ContainerRecord } from '../records.ts';
+import { checkHandles } from './delete-all.ts';
 import { destroyableSearch } from './destroyable-containers.ts';
 import { dueRows } from './due-rows.ts';
+import { ownerDigest } from './input.ts';
+import { cursorOf, pageOf, pageTerms, rowsAfter } from './page.ts';
 import { countRows, toRowCounts } from './row-counts.ts';
+import { jsonText, type ProcessRow, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
+import type { StatementRunner } from './statement-runner.ts';
+import { created, type StatementBuilder, type Tables } from './tables.ts';
 import { findUnknown, knownHandles, knownWorkers } from './unknown-names.ts';
 import { countUsage, toUsageGroup } from './usage.ts';
 
@@ -83,7 +90,7 @@ export class PostgresContainerQueries implements ContainerQueries {
     return rows.map(({ row }) => toContainer(parse(row)));
   }
 
-  async list(workerName: string, query: ContainerQuery, options: AbortOptions = {}): Promise<ContainerPage> {
+  async list(workerName: string, query: ContainerQuery, options: AbortOptions = {}): Promise<ContainerRows> {
     const { limit, after } = pageTerms(query);
     checkQuery(query);
     const rows = await this.#runner.rows(
@@ -108,7 +115,7 @@ export class PostgresContainerQueries implements ContainerQueries {
     );
     const found = rows.map(({ row }) => parse(row));
     const { page, next } = pageOf(found, limit, (row) => row);
-    return { containers: page.map(toContainerInfo), ...next };
+    return { containers: page.map(toContainerInfo), cursors: page.map(cursorOf), ...next };
   }
 
   async processResults(handle: string, options: AbortOptions = {}): Promise<readonly StoredProcess[]> {
@@ -127,7 +134,21 @@ export class PostgresContainerQueries implements ContainerQueries {
     );
     // The worker is unknown because the row no longer exists.
     if (found === undefined) throw new ContainerDisappearedError(handle, 'unknown');
-    return parse(found.processes).map((row) => ({ processId: row.process_id, result: toProcessResult(row) }));
+    return parse(found.processes).map(toStoredProcess);
+  }
+
+  async processResultsOf(handles: readonly string[], options: AbortOptions = {}): Promise<readonly StoredProcessOf[]> {
+    if (handles.length === 0) return [];
+    checkHandles(handles);
+    const rows = await this.#runner.rows(
+      this.#statements
+        .selectFrom('containers')
+        .innerJoin('processes', 'processes.container_id', 'containers.id')
+        .select((eb) => ['containers.handle', jsonText(eb.fn.toJson('processes')).as('row')])
+        .where('containers.handle', 'in', handles),
+      options,
+    );
+    return rows.map(({ handle, row }) => ({ handle, ...toStoredProcess(parse(row)) }));
   }
 
   async findReapable(
@@ -176,6 +197,10 @@ export class PostgresContainerQueries implements ContainerQueries {
     for (const name of names) checkStorable('names', name);
     return await findUnknown(this.#runner, knownWorkers(this.#statements, names), names, options);
   }
+}
+
+function toStoredProcess(row: ProcessRow): StoredProcess {
+  return { processId: row.process_id, result: toProcessResult(row) };
 }
 
 type Containers = ExpressionBuilder<Tables, 'containers'>;

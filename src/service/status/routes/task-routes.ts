@@ -1,13 +1,17 @@
-import type { Container, ContainerInfo, ProcessInfo, ProcessOutcome, Worker } from '../../../index.ts';
+import type {
+  Container,
+  ContainerInfo,
+  ProcessInfo,
+  ProcessOutcome,
+  UnavailableContainer,
+  Worker,
+} from '../../../index.ts';
 import { HttpError } from '../http/http-error.ts';
 import { json, type Reply, type Route, type StatusRequest } from '../http/request.ts';
 import { fieldsOf, handleOf, pageLimit } from '../query.ts';
 import { type StatusContext, workerOf } from './context.ts';
 import { parseTaskId, type TaskId, taskIdOf } from './task-id.ts';
 import { TaskLogs } from './task-logs.ts';
-import { taskPage } from './task-page.ts';
-
-const defaultTasks = 100;
 
 export function taskRoutes(context: StatusContext): readonly Route[] {
   const list = async (request: StatusRequest): Promise<Reply> => await listTasks(context, request);
@@ -34,17 +38,16 @@ export function taskRoutes(context: StatusContext): readonly Route[] {
 
 async function listTasks(context: StatusContext, { query, signal }: StatusRequest): Promise<Reply> {
   const { container, after, limit } = fieldsOf(query, ['container', 'after', 'limit']);
-  const { tasks, unavailable, next } = await taskPage(
-    workerOf(context),
-    {
-      container: container === undefined ? undefined : handleOf('container', container),
-      after,
-      limit: pageLimit(limit) ?? defaultTasks,
-    },
-    { now: () => context.uptimeMs(), signal },
+  const containerHandle = container === undefined ? undefined : handleOf('container', container);
+  const { processes, unavailable, next } = await workerOf(context).listProcesses(
+    { containerHandle, after, limit: pageLimit(limit) },
+    { signal },
   );
-  const views = tasks.map(({ info, process }) => taskView(info, process));
-  return json({ tasks: views, unavailable, next: next ?? null });
+  return json({
+    tasks: processes.map(({ container: info, process }) => taskView(info, process)),
+    unavailable: unavailable.map(unavailableView),
+    next: next ?? null,
+  });
 }
 
 async function showTask(context: StatusContext, { params, query, signal }: StatusRequest): Promise<Reply> {
@@ -82,6 +85,10 @@ function taskView({ handle, owner, metadata }: ContainerInfo, { id: processId, s
     state,
     result: result === undefined ? null : resultView(result),
   };
+}
+
+function unavailableView({ container, error }: UnavailableContainer): object {
+  return { container: container.handle, code: error.code, message: error.message };
 }
 
 function resultView({ exitStatus, signal, oomKills, startedAt, finishedAt }: ProcessOutcome): object {

@@ -92,10 +92,17 @@ describe('The API of the status server', () => {
     rig.worker.listVolumes.resolves({ volumes: [volume] });
     rig.worker.lookupContainer.resolves(container);
     container.describe.resolves(description);
-    container.listProcesses.resolves([
-      { id: 'hijack', state: 'running' },
-      { id: 'task', state: 'ended', result: { exitStatus: 143, signal: 15, startedAt: createdAt } },
-    ]);
+    rig.worker.listProcesses.resolves({
+      processes: [
+        { container: info, process: { id: 'hijack', state: 'running' } },
+        {
+          container: info,
+          process: { id: 'task', state: 'ended', result: { exitStatus: 143, signal: 15, startedAt: createdAt } },
+        },
+      ],
+      unavailable: [],
+      next: 'cursor',
+    });
     container.findProcess.resolves({ id: 'task', state: 'running' });
   });
 
@@ -190,8 +197,7 @@ describe('The API of the status server', () => {
   });
 
   describe('tasks', () => {
-    it('are the processes of containers, under both paths', async () => {
-      rig.worker.listContainers.resolves({ containers: [info] });
+    it('are the processes of containers, page by page, under both paths', async () => {
       for (const path of ['/api/v1/tasks', '/tasks']) {
         const { body } = await rig.ask(path);
         expect(body.tasks.map(({ id, state }: Task) => [id, state])).to.deep.equal([
@@ -199,24 +205,22 @@ describe('The API of the status server', () => {
           [`${handle}:task`, 'ended'],
         ]);
         expect(body.tasks[1].result).to.deep.include({ exitStatus: 143, signal: 15, finishedAt: null });
+        expect(body).to.deep.include({ unavailable: [], next: 'cursor' });
+        const [query] = rig.worker.listProcesses.lastCall.args;
+        expect(query).to.deep.equal({ containerHandle: undefined, after: undefined, limit: undefined });
       }
+      await rig.ask(`/tasks?container=${handle}&after=cursor&limit=7`);
+      const [query] = rig.worker.listProcesses.lastCall.args;
+      expect(query).to.deep.equal({ containerHandle: handle, after: 'cursor', limit: 7 });
     });
 
     it('are not known for a pod that does not answer, which is listed with the reason', async () => {
-      container.listProcesses.rejects(
-        new ApiUnavailableError({ verb: 'get', resource: 'pods', namespace: 'ci' }, 'no answer', undefined),
-      );
-      rig.worker.listContainers.resolves({ containers: [info] });
+      const error = new ApiUnavailableError({ verb: 'get', resource: 'pods', namespace: 'ci' }, 'no answer', undefined);
+      rig.worker.listProcesses.resolves({ processes: [], unavailable: [{ container: info, error }] });
       const { status, body } = await rig.ask('/tasks');
       expect(status).to.equal(200);
-      expect(body.tasks).to.deep.equal([]);
-      expect(body.unavailable[0]).to.include({ container: handle, code: 'KW_ERR_API_UNAVAILABLE' });
-    });
-
-    it('are none in a container in which no command can run', async () => {
-      rig.worker.listContainers.resolves({ containers: [{ ...info, state: 'failed' }] });
-      expect((await rig.ask('/tasks')).body).to.deep.equal({ tasks: [], unavailable: [], next: null });
-      expect(rig.worker.lookupContainer.callCount).to.equal(0);
+      expect(body).to.deep.include({ tasks: [], next: null });
+      expect(body.unavailable).to.deep.equal([{ container: handle, code: error.code, message: error.message }]);
     });
 
     it('are found by their ID', async () => {
@@ -277,7 +281,6 @@ describe('The API of the status server', () => {
       '/api/v1/tasks/a:b/logs?stream=stdout&sinceBytes=5&tail=1',
       '/api/v1/tasks/a:b/logs?follow=perhaps',
       '/tasks?limit=1001',
-      '/tasks?after=x',
       '/volumes?kind=none',
       '/api/v1/images/explain?imag=x',
     ])
@@ -289,10 +292,13 @@ describe('The API of the status server', () => {
       });
 
     it('are 400 for what the library refuses, and name the field', async () => {
-      rig.worker.listContainers.rejects(new InvalidSpecError('after', 'is not the cursor of a page'));
-      const { status, body } = await rig.ask('/containers?after=x');
-      expect([status, body.code]).to.deep.equal([400, 'KW_ERR_INVALID_SPEC']);
-      expect(body.message).to.contain('after');
+      for (const list of [rig.worker.listContainers, rig.worker.listProcesses])
+        list.rejects(new InvalidSpecError('after', 'is not the cursor of a page'));
+      for (const path of ['/containers?after=x', '/tasks?after=x']) {
+        const { status, body } = await rig.ask(path);
+        expect([status, body.code], path).to.deep.equal([400, 'KW_ERR_INVALID_SPEC']);
+        expect(body.message, path).to.contain('after');
+      }
     });
 
     it('are 404 for an unknown path, container and task', async () => {

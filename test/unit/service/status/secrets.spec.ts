@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { FakeContainer } from '../../../../fakes/index.ts';
+import { InvalidSpecError } from '../../../../src/index.ts';
 import { OpenApi } from '../../../support/service/openapi.ts';
 import { StatusRig } from '../../../support/service/status-rig.ts';
 
@@ -31,7 +32,8 @@ describe('No response of the status server', () => {
     worker.load.returns({ ...load, ...more });
     const owner = { kind: 'k', key: 'k', ...more };
     const row = { handle: 'c', owner, state: 'kept', podName: 'p', podUid: 'u', createdAt: at } as const;
-    worker.listContainers.resolves({ containers: [{ ...row, metadata: { ...more, type: 'task' }, ...more }], ...more });
+    const info = { ...row, metadata: { ...more, type: 'task' }, ...more } as const;
+    worker.listContainers.resolves({ containers: [info], ...more });
     const volume = { handle: 'v', kind: 'dir', state: 'created', store: 'pod', createdAt: at } as const;
     worker.listVolumes.resolves({ volumes: [{ ...volume, ...more, location: { bucket: secret } } as typeof volume] });
     worker.lookupContainer.resolves(container);
@@ -55,7 +57,12 @@ describe('No response of the status server', () => {
       result: { exitStatus: 0, ...more },
       spec: { args: [secret] },
     } as const;
-    container.listProcesses.resolves([process]);
+    const error = new InvalidSpecError('field', 'is wrong', { cause: secret });
+    worker.listProcesses.resolves({
+      processes: [{ container: info, process, ...more }],
+      unavailable: [{ container: info, error, ...more }],
+      ...more,
+    });
     container.findProcess.resolves(process);
     for (const path of (await OpenApi.load()).paths.filter((each) => !each.endsWith('/logs'))) {
       const { status, body } = await rig.ask(path.replace('{handle}', 'c').replace('{id}', 'c:task'));
