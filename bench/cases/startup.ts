@@ -1,5 +1,6 @@
-// Measures how long a new process takes to import the library and to open a worker, and its memory.
-// Opening connects to the database and not to a cluster. Needs `npm run build`:
+// Measures how long a new process takes to import the library and to open a worker, its memory, and
+// how long the command line takes to print its help. Opening connects to the database and not to a
+// cluster. Needs `npm run build`:
 //   npm run bench -- startup --set database=postgres://… --set checkout=../before
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,10 +9,19 @@ import { fileURLToPath } from 'node:url';
 
 import { AsyncStack } from '../harness/async-stack.ts';
 import type { BenchCase, BenchContext, Benchmark } from '../harness/benchmark.ts';
-import { builtLibrary, type StartupOutcome, type StartupRequest, startup } from '../startup/startup-child.ts';
+import {
+  builtLibrary,
+  builtProgram,
+  processMs,
+  type StartupOutcome,
+  type StartupRequest,
+  startup,
+} from '../startup/startup-child.ts';
 
 /** The highest acceptable time of an import on an idle machine. */
 const goalMs = 250;
+/** The highest acceptable time of `--help` there. */
+const helpGoalMs = 150;
 
 const thisCheckout = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -28,6 +38,8 @@ const yaml = `# YAML\n${JSON.stringify(kubeconfig)}\n`;
 /** A built library, and databases of its own: each version migrates them to its schema. */
 interface Side {
   readonly library: string;
+  /** The path of the command line. */
+  readonly program: string;
   readonly pgliteFolder: string;
   /** Undefined: PostgreSQL is not measured. */
   readonly url: string | undefined;
@@ -52,6 +64,7 @@ export const benchmark: Benchmark = {
     const folder = opened.use(await mkdtemp(join(tmpdir(), 'kw-startup-')), (path) => rm(path, { recursive: true }));
     const sideOf = (name: string, checkout: string, url: string): Side => ({
       library: builtLibrary(checkout),
+      program: builtProgram(checkout),
       pgliteFolder: join(folder, name),
       url: url === '' ? undefined : url,
     });
@@ -83,6 +96,7 @@ export const benchmark: Benchmark = {
           kubeconfig: files.yaml,
         })),
         ...(hasPostgres ? timeCases(sides, 'import and open on PostgreSQL', onPostgres) : []),
+        ...helpCases(sides),
         memoryCase(sides, 'memory after the import', () => ({})),
         ...(hasPostgres ? [memoryCase(sides, 'memory after open on PostgreSQL', onPostgres)] : []),
       ],
@@ -100,6 +114,24 @@ function timeCases(sides: Sides, name: string, requestOf: RequestOf): readonly B
       name: `${name}: processor time`,
       unit: 'ms',
     },
+  ];
+}
+
+/** The help of the command line, and what an empty program of Node costs. */
+function helpCases({ ours, peer }: Sides): readonly BenchCase[] {
+  const help =
+    ({ program }: Side) =>
+    async ({ signal }: BenchContext): Promise<number> =>
+      await processMs([program, '--help'], { signal });
+  const shared = { unit: 'ms', better: 'lower', pairs: 15 } as const;
+  return [
+    {
+      ...shared,
+      name: 'kubernetes-worker --help',
+      ours: help(ours),
+      ...(peer === undefined ? { goal: helpGoalMs } : { peer: help(peer) }),
+    },
+    { ...shared, name: 'node -e 0', ours: async ({ signal }) => await processMs(['-e', '0'], { signal }) },
   ];
 }
 

@@ -44,13 +44,36 @@ export async function startup(
   return JSON.parse(stdout) as StartupOutcome;
 }
 
+/** Runs a new process of Node to its end, and resolves with the milliseconds that it took. */
+export async function processMs(
+  args: readonly string[],
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<number> {
+  const startedAt = performance.now();
+  await run(process.execPath, args, signal === undefined ? {} : { signal });
+  return performance.now() - startedAt;
+}
+
 /**
  * Returns the URL of the built library of a checkout. Hosts import it, and the sources load slower.
  *
  * @throws UsageError - it is not built
  */
 export function builtLibrary(checkout: string): string {
-  const file = join(resolve(checkout), 'dist/src/index.js');
+  return pathToFileURL(built(checkout, 'dist/src/index.js')).href;
+}
+
+/**
+ * Returns the path of the built command line of a checkout.
+ *
+ * @throws UsageError - it is not built
+ */
+export function builtProgram(checkout: string): string {
+  return built(checkout, 'dist/src/service/main.js');
+}
+
+function built(checkout: string, path: string): string {
+  const file = join(resolve(checkout), path);
   if (!existsSync(file)) throw new UsageError(`${file} does not exist: npm run build there first`);
-  return pathToFileURL(file).href;
+  return file;
 }
