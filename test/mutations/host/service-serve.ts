@@ -88,13 +88,6 @@ export const mutants: readonly Mutant[] = [
     killedBy: { specs: ['test/unit/repository/renewed-pool.spec.ts'] },
   },
   {
-    name: 'a page of tasks that ends amid a container continues after it',
-    file: 'src/service/status/routes/task-page.ts',
-    find: 'encodeTaskPlace({ after: before, last: { handle, processId: end.id } })',
-    replace: 'encodeTaskPlace({ after: next })',
-    killedBy: { specs: ['test/unit/service/status/task-page.spec.ts'] },
-  },
-  {
     name: 'a pass that is incomplete is a success',
     file: 'src/controllers/reap-loop.ts',
     find: 'if (complete) record?.succeeded();',
