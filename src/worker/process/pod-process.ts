@@ -277,7 +277,9 @@ export class PodProcess implements Process {
   async #conclude({ result, ends }: Ended, signal: AbortSignal): Promise<ProcessResult> {
     const { resultProperties, observe, startedByCall, hijack } = this.#target;
     if (observe === true) return this.#resultOf(result, ends);
-    const source = { ...this.#target, hijack: startedByCall === true ? hijack : undefined };
+    // Of a process that another call has started, the database knows. The answer to the call that has
+    // started it may have been lost, so a hijack of this call stays one.
+    const source = { ...this.#target, hijack: hijack || startedByCall === true ? hijack : undefined };
     let processResult: ProcessResult;
     try {
       processResult = this.#resultOf(result, ends);

@@ -2,15 +2,28 @@ import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 
 import { expect } from 'chai';
+import sinon from 'sinon';
 
-import { ConnectionLimits } from '../../../../src/agent-client/session/connection-limits.ts';
-import type { OutputChunk, ProcessIO, ProcessResult } from '../../../../src/runtime/process.ts';
-import { Collector } from '../../../contract/worker/setup.ts';
-import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../../support/agent/agent-wire.ts';
-import { rejection } from '../../../support/rejection.ts';
-import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../../support/scripted-agent.ts';
-import { cut, deleted, evicted, Gate, podOf, ScriptedPod } from '../../../support/scripted-pod.ts';
-import { settle } from '../../../support/virtual-clock.ts';
+import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
+import { ExecConnectionLostError } from '../../../src/errors/connection.ts';
+import type { OutputChunk, ProcessIO, ProcessResult } from '../../../src/runtime/process.ts';
+import { type AttachTarget, PodProcess } from '../../../src/worker/pod-process.ts';
+import { Collector } from '../../contract/worker/setup.ts';
+import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../support/agent/agent-wire.ts';
+import { rejection } from '../../support/rejection.ts';
+import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../support/scripted-agent.ts';
+import { deleted, evicted, Gate, podOf, ScriptedPod } from '../../support/scripted-pod.ts';
+import { settle } from '../../support/virtual-clock.ts';
+
+const OPENED = {
+  stdout: { from: 0, first: 0, end: 0 },
+  stderr: { from: 0, first: 0, end: 0 },
+  stdin: null,
+  ended: false,
+  startedAt: 1000,
+};
+
+const cut = new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
 
 describe('PodProcess', () => {
   let pod: ScriptedPod;
@@ -492,6 +505,36 @@ describe('PodProcess', () => {
       await pod.setup.clock.advance(20_000);
       expect(await waiting).to.include({ code: 'KW_ERR_DISK_FULL' });
     });
+  });
+
+  context('when its outputs may be saved', () => {
+    const hosts: readonly (readonly [string, Partial<AttachTarget>, isHijack: boolean, saves: number, asks: number])[] =
+      [
+        ['saves them for a process that the call has started', { startedByCall: true }, false, 1, 0],
+        ['saves none for a hijack of the call', { hijack: true, startedByCall: true }, true, 0, 0],
+        [
+          'saves none for a hijack whose first start was not confirmed',
+          { hijack: true, startedByCall: false },
+          false,
+          0,
+          0,
+        ],
+        ['asks about a process that another call has started', { startedByCall: false }, false, 1, 1],
+        ['saves none for a hijack that another call has started', { startedByCall: undefined }, true, 0, 1],
+      ];
+    for (const [title, target, isHijack, saves, asks] of hosts)
+      it(title, async () => {
+        const save = sinon.fake.resolves([]);
+        const asked = sinon.fake.resolves(isHijack);
+        const marks = { recordHijack: async () => {}, endHijack: async () => {}, isHijack: asked };
+        const containers = { ...pod.components.containers, ...marks };
+        const components = { ...pod.components, containers, outputs: { save } };
+        const waiting = PodProcess.follow(pod.target({}, target), components).wait();
+        await opened();
+        end({ exitStatus: 3 });
+        expect((await waiting).exitStatus).to.equal(3);
+        expect([save.callCount, asked.callCount, pod.stored.size]).to.deep.equal([saves, asks, 1]);
+      });
   });
 
   context('when it is observed', () => {
