@@ -1,16 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
 import { AgentClient } from '../../../src/agent-client/agent-client.ts';
 import { StoreTransfers } from '../../../src/archives/store-transfers.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
-import { AgentProcess, agentBinary } from '../../support/agent/agent-process.ts';
+import { AgentProcess, agentBinary, until } from '../../support/agent/agent-process.ts';
 import { AgentFrames } from '../../support/agent-frames.ts';
 import { archiveKeyOfTests as key, referenceTo, sha256 } from '../../support/archives.ts';
-import { collectGarbage } from '../../support/collect-garbage.ts';
 import { PipeConnection, type PipeFaults } from '../../support/pipe-connection.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
@@ -19,6 +19,7 @@ import { tarOf } from '../../support/tar.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
 const SEEDS = 200;
+const MiB = 1_048_576;
 
 describe('archives over connections that are cut at random bytes', function () {
   this.timeout(600_000);
@@ -37,14 +38,21 @@ describe('archives over connections that are cut at random bytes', function () {
     await tripwire.check();
   });
 
-  function clientOf(faults: PipeFaults[] = []): AgentClient {
+  function clientOf(
+    faults: PipeFaults[] = [],
+    { connections = [], downloadWindowBytes }: { connections?: PipeConnection[]; downloadWindowBytes?: number } = {},
+  ): AgentClient {
     return new AgentClient({
-      connect: () => Promise.resolve(new PipeConnection(agentBinary(), agent.folder, faults.shift())),
+      connect: async () => {
+        const connection = new PipeConnection(agentBinary(), agent.folder, faults.shift());
+        connections.push(connection);
+        return connection;
+      },
       clock: systemClock(),
       logger: silentLogger,
       podName: 'pod',
       handle: 'box',
-      options: { retryBackoff: { firstMs: 1, longestMs: 10 } },
+      options: { retryBackoff: { firstMs: 1, longestMs: 10 }, downloadWindowBytes },
     });
   }
 
@@ -77,29 +85,29 @@ describe('archives over connections that are cut at random bytes', function () {
     client.close();
   });
 
-  it('holds no more than the window and a few frames of a save, however slow the store is', async () => {
-    const client = clientOf();
-    await client.receive({ volume: 'large' }, Readable.from([await tarOf({ noise: randomBytes(100_000_000) })]));
+  it('receives no more than the window beyond what the store has taken, however slow that is', async () => {
+    const [windowBytes, slack] = [4 * MiB, MiB];
+    const connections: PipeConnection[] = [];
+    const client = clientOf([], { connections, downloadWindowBytes: windowBytes });
+    await client.receive({ volume: 'large' }, Readable.from([await tarOf({ noise: randomBytes(32 * MiB) })]));
+    const received = (): number => connections.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
+    const before = received();
     const store = new MemoryArchiveStore();
     let most = 0;
     store.write = async (_key, bytes) => {
-      collectGarbage();
-      const before = process.memoryUsage().arrayBuffers;
       const hash = createHash('sha256');
-      let [storedBytes, chunks] = [0, 0];
+      let storedBytes = 0;
       for await (const chunk of bytes) {
+        if (storedBytes === 0) await until('the window is used', () => received() - before > windowBytes - slack);
+        await sleep(1);
+        most = Math.max(most, received() - before - storedBytes);
         hash.update(chunk);
         storedBytes += chunk.byteLength;
-        chunks += 1;
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        if (chunks % 100 !== 0) continue;
-        collectGarbage();
-        most = Math.max(most, process.memoryUsage().arrayBuffers - before);
       }
       return { storedBytes, storedDigest: hash.digest('hex') };
     };
     await transfers.save(store, key, (options) => new AgentFrames(client).sendFrames({ volume: 'large' }, options));
-    expect(most).to.be.within(1, 32_000_000);
+    expect(most).to.be.within(windowBytes - slack, windowBytes + slack);
     client.close();
   });
 });
