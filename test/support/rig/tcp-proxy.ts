@@ -127,6 +127,11 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** How many bytes the server has sent over all connections since the last `renew`. */
+  get sentBytes(): number {
+    return this.wires.reduce((sum, { passedBytes }) => sum + (passedBytes[1] ?? 0), 0);
+  }
+
   /** Queues the plans of the next connections. Later connections pass without faults. */
   plan(...plans: readonly WirePlan[]): void {
     this.#plans.push(...plans);
