@@ -20,8 +20,7 @@ async function alter(file: string): Promise<void> {
   await writeFile(file, bytes);
 }
 
-describe('outputs on a claim whose files another program changes, on a real cluster', function () {
-  this.timeout(120_000);
+describe('outputs on a claim whose files another program changes, on a real cluster', () => {
   let real: RealCluster | undefined;
   let database: PGlite | undefined;
   let claims: ClaimFixture;

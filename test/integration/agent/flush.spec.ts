@@ -21,9 +21,7 @@ const bytes = Buffer.from('content of an archive');
 const key = 'a/00/flushed';
 const open = { op: 'archive-write', id: 'write', key, leaseMs: 60_000 };
 
-describe('the flush of an archive file', function () {
-  this.timeout(30_000);
-
+describe('the flush of an archive file', () => {
   let syscalls: AgentSyscalls;
 
   before(async function () {

@@ -7,8 +7,7 @@ import { rejection } from '../../contract/repository/repository-under-test.ts';
 import { PostgresServer } from '../../support/database/postgres-server.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-describe('A database whose URL is replaced', function () {
-  this.timeout(60_000);
+describe('A database whose URL is replaced', () => {
   let server: PostgresServer;
   let admin: pg.Client;
   let url: string;

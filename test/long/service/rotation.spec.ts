@@ -12,8 +12,7 @@ import { ConfigFolder } from '../../support/service/config-folder.ts';
 import { ServeProcess } from '../../support/service/serve-process.ts';
 import { hasS3Server, Versitygw } from '../../support/stores/versitygw.ts';
 
-describe('credentials that are replaced while kubernetes-worker serve runs', function () {
-  this.timeout(120_000);
+describe('credentials that are replaced while kubernetes-worker serve runs', () => {
   let cluster: EmbeddedProcess;
   let database: PostgresServer;
   let admin: pg.Client;

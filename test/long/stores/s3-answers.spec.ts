@@ -13,8 +13,7 @@ import { hasS3Server, Versitygw } from '../../support/stores/versitygw.ts';
 const partBytes = 5 * 1_048_576;
 const slowDown: RelayAnswer = { status: 503, code: 'SlowDown' };
 
-describe('an S3 store and the answers of its server', function () {
-  this.timeout(60_000);
+describe('an S3 store and the answers of its server', () => {
   let server: Versitygw;
   let relay: S3Relay;
   let buffers: PartBuffers;

@@ -21,8 +21,7 @@ import { silentLogger } from '../../support/silent-logger.ts';
 import { hasS3Server, Versitygw } from '../../support/stores/versitygw.ts';
 
 for (const isTls of [false, true])
-  describe(`archives of pods on versitygw ${isTls ? 'with' : 'without'} TLS`, function () {
-    this.timeout(60_000);
+  describe(`archives of pods on versitygw ${isTls ? 'with' : 'without'} TLS`, () => {
     const transfers = new StoreTransfers({ clock: systemClock(), stallMs: 60_000 });
     let server: Versitygw;
     let store: S3Store;

@@ -31,8 +31,7 @@ interface Source {
   set(key: ServerKey): Promise<void>;
 }
 
-describe('an S3 store with the credentials of the environment', function () {
-  this.timeout(60_000);
+describe('an S3 store with the credentials of the environment', () => {
   const environment = { ...process.env };
   let folder: string;
   let issuer: Server;
