@@ -6,10 +6,11 @@
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 
-import { printedSeed, seededRandom } from './support/seeded-random.ts';
+import { seededRandom } from './support/seeded-random.ts';
 import { shuffled } from './support/shuffled-order.ts';
 
-const seed = printedSeed();
+const seed = Number(process.env['KW_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+console.log(`KW_SEED=${seed}`);
 const files = shuffled(globSync('test/{unit,contract,integration}/**/*.spec.ts').sort(), seededRandom(seed));
 const mocha = [
   'node_modules/mocha/bin/mocha.js',

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -12,6 +11,7 @@ import { chartFolder } from '../../support/chart/helm.ts';
 import { chartProgram } from '../../support/chart/programs.ts';
 import { type ChartSite, chartSite } from '../../support/chart/site.ts';
 import { executedBlocks, exportedVariables } from '../../support/documents/executed-blocks.ts';
+import { freePort } from '../../support/free-port.ts';
 import { shellImage } from '../../support/real-cluster.ts';
 
 /** Prints the heading of each block before it, so that a failure shows where it was. */
@@ -118,12 +118,4 @@ async function asAReaderSetsThem(site: ChartSite): Promise<Record<string, string
     DATABASE_PORT: String(site.databaseServer.port),
     LOCAL_PORT: String(await freePort()),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

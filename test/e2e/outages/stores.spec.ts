@@ -1,4 +1,4 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { StepRecord } from '../../support/killed-host/step-record.ts';
 import { sweepAtRest } from '../../support/killed-host/sweep-at-rest.ts';
 import { podOutput } from '../../support/pod-output.ts';
 import { type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
+import { printedSeed, seededRandom } from '../../support/seeded-random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 const storeClaim = 'outputs';
@@ -70,7 +70,7 @@ describe(`builds with a store while their host is killed ${leastKills} times and
   };
 
   it('record no result before its outputs are saved, and leave neither a row nor a file', async () => {
-    const seed = randomInt(2 ** 31);
+    const seed = printedSeed();
     const world: HostWorld = {
       kubeconfigPath: real!.kubeconfigPath,
       namespace: real!.namespace,

@@ -55,6 +55,30 @@ describe('AgentClient.receiveFrom', () => {
     return client;
   }
 
+  /** A client of the consumer that calls once, after a part of the bytes was sent, and then goes on. */
+  function clientThat(happens: () => Promise<void>): AgentClient {
+    let hasHappened = false;
+    const client = new AgentClient({
+      connect: async () => {
+        const connection = new PipeConnection(agentBinary(), to.folder);
+        const write = connection.write.bind(connection);
+        connection.write = async (chunks) => {
+          await write(chunks);
+          if (hasHappened || connection.sentBytes < 1_000_000) return;
+          hasHappened = true;
+          await happens();
+        };
+        return connection;
+      },
+      clock: systemClock(),
+      logger: silentLogger,
+      podName: 'consumer',
+      handle: 'box',
+    });
+    clients.push(client);
+    return client;
+  }
+
   const fileOf = (agent: AgentProcess, volume: string, path: string): string =>
     join(agent.folder, 'volumes', volume, 'data', path);
 
@@ -96,14 +120,8 @@ describe('AgentClient.receiveFrom', () => {
   });
 
   it('restarts after an agent was killed', async () => {
-    const [source, target] = [clientOf(from), clientOf(to)];
-    const moving = target.receiveFrom({ volume: 'killed' }, { client: source, spec: { volume: 'v' } });
-    await until(
-      'it has begun',
-      async () => (await readdir(join(to.folder, 'volumes/killed/staging')).catch(() => [])).length > 0,
-    );
-    await to.killAndRestart();
-    await moving;
+    const [source, target] = [clientOf(from), clientThat(() => to.killAndRestart())];
+    await target.receiveFrom({ volume: 'killed' }, { client: source, spec: { volume: 'v' } });
     await expectSame('killed');
   });
 
@@ -165,18 +183,15 @@ describe('AgentClient.receiveFrom', () => {
   });
 
   it('rejects with the reason of the signal, and ends in both pods', async () => {
-    const [source, target] = [clientOf(from), clientOf(to, { splitBytes: 1 })];
     const stop = new AbortController();
     const reason = new Error('stopped');
-    const moving = rejection(
-      target.receiveFrom({ volume: 'stopped' }, { client: source, spec: { volume: 'v' } }, { signal: stop.signal }),
+    const [source, target] = [clientOf(from), clientThat(async () => stop.abort(reason))];
+    const moving = target.receiveFrom(
+      { volume: 'stopped' },
+      { client: source, spec: { volume: 'v' } },
+      { signal: stop.signal },
     );
-    await until(
-      'it has begun',
-      async () => (await readdir(join(to.folder, 'volumes/stopped/staging')).catch(() => [])).length > 0,
-    );
-    stop.abort(reason);
-    expect(await moving).to.equal(reason);
+    expect(await rejection(moving)).to.equal(reason);
     await until(
       'nothing is left',
       async () => (await target.status()).operations + (await source.status()).operations === 0,

@@ -10,6 +10,7 @@ import { CredentialsUnavailableError, UnauthorizedError } from '../../../src/err
 import type { CredentialsUnavailableError as Unavailable } from '../../../src/index.ts';
 import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import { connectByExec } from '../../../src/pods/exec-agent.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { answerJson, failure, ScriptedApiServer } from '../../support/api-server.ts';
 import { PluginFolder } from '../../support/plugin-folder.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -149,13 +150,13 @@ describe('a credential plug-in', () => {
       it('that hangs is killed with its children after the time-out, and later calls succeed', async () => {
         const tripwire = await Tripwire.set();
         await folder.plugin(`echo waiting >&2\nsleep 98763.1 &\necho $! >'${folder.path}/child'\nwait`);
-        cluster = await open({ callTimeoutMs: 500 });
+        // Long enough for the start of a program on a busy machine.
+        cluster = await open({ callTimeoutMs: 5_000 });
         const error = (await rejection(ways[way]!())) as unknown as Unavailable;
         expect(error).to.include({ code: 'KW_ERR_CREDENTIALS_UNAVAILABLE', stderr: 'waiting', retryable: true });
-        expect(error.message).to.contain('did not end within 500 ms');
+        expect(error.message).to.contain('did not end within 5000 ms');
         const child = Number(await readFile(join(folder.path, 'child'), 'utf8'));
-        for (let turn = 0; turn < 200 && isRunning(child); turn += 1) await sleep(5);
-        expect(isRunning(child)).to.equal(false);
+        await until('the child has ended', () => !isRunning(child));
         await tripwire.check();
         await folder.plugin(folder.answer({ token: 'one' }));
         await clock.advance(1_000);
@@ -339,10 +340,13 @@ describe('a credential plug-in', () => {
     await cluster.getPod('p');
     await folder.plugin(`echo $$ >'${folder.path}/self'\nsleep 98765.1`);
     await clock.advance(590_000);
-    const before = process.getActiveResourcesInfo().filter((name) => /Process|Pipe|Timeout/.test(name));
+    // What is left of suites before may end meanwhile.
+    const count = (kind: string): number =>
+      process.getActiveResourcesInfo().filter((name) => name.includes(kind)).length;
+    const kinds = ['Process', 'Pipe', 'Timeout'];
+    const before = kinds.map(count);
     await cluster.execEndpoint(target);
-    const after = process.getActiveResourcesInfo().filter((name) => /Process|Pipe|Timeout/.test(name));
-    expect(after).to.deep.equal(before);
+    for (const [index, kind] of kinds.entries()) expect(count(kind), kind).to.be.at.most(before[index]!);
     while (!existsSync(join(folder.path, 'self')) || (await readFile(join(folder.path, 'self'), 'utf8')) === '')
       await sleep(5);
     process.kill(-Number(await readFile(join(folder.path, 'self'), 'utf8')), 'SIGKILL');

@@ -1,11 +1,12 @@
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
+import { testSeed } from '../../support/seeded-random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { runOnEmbedded } from './run-embedded.ts';
 import { ModelDatabase } from './system/model-database.ts';
 
 const env = process.env;
-const seed = Number(env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = Number(env['MODEL_SEED'] ?? testSeed());
 const runs = Number(env['MODEL_RUNS'] ?? 4);
 
 describe('two replicas of a worker on one embedded cluster, in any order of calls, crashes and faults', function () {

@@ -1,5 +1,6 @@
 import { openRepository } from '../../../src/repository/postgres/open-repository.ts';
 import { sharedPostgresUrl } from '../../support/database/postgres.ts';
+import { testSeed } from '../../support/seeded-random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { runModel, type Selection } from './run-model.ts';
 import { ModelDatabase } from './system/model-database.ts';
@@ -17,7 +18,7 @@ const known: readonly Selection[] = [
   { seed: 151, path: '2', runs: 1 },
 ];
 const env = process.env;
-const seed = Number(env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = Number(env['MODEL_SEED'] ?? testSeed());
 const random: Selection = {
   seed,
   path: env['MODEL_PATH'],

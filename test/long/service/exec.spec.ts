@@ -5,6 +5,7 @@ import { spawn as spawnInTerminal } from '@lydell/node-pty';
 import { expect } from 'chai';
 
 import { EmbeddedCluster } from '../../../src/embedded/index.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { runCli, startCli, startCliInTerminal, TerminalCli } from '../../support/service/cli.ts';
 import { type CliWorld, cliWorld } from '../../support/service/cli-world.ts';
 
@@ -110,11 +111,10 @@ describe('kubernetes-worker exec', () => {
       const terminal = startCliInTerminal(exec('--', 'sh', '-c', script), { env: world.env });
       await terminal.waitFor('24 80');
       terminal.resize(111, 33);
-      for (let tries = 0; tries < 100 && !terminal.output.includes('33 111'); tries += 1) {
+      await until('the command has the size', () => {
         terminal.write('\r');
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      expect(terminal.output).to.contain('33 111');
+        return terminal.output.includes('33 111');
+      });
       terminal.write('\x04');
       expect((await terminal.ended).exitCode).to.equal(0);
     });
@@ -155,16 +155,18 @@ describe('kubernetes-worker exec', () => {
     });
 
     it('restores its mode if the program crashes, and at a second signal', async () => {
-      for (const [command, status] of [
-        ['kill -USR2', 'exit 1'],
-        ['kill -TERM $pid; sleep 0.3; kill -TERM', 'exit 143'],
+      for (const [signals, status] of [
+        [['SIGUSR2'], 'exit 1'],
+        [['SIGTERM', 'SIGTERM'], 'exit 143'],
       ] as const) {
-        const terminal = inShell('trap "" TERM; echo ready; sleep 20');
+        const terminal = inShell('trap "echo signalled" TERM; echo ready; while :; do sleep 0.1; done');
         await terminal.waitFor('ready');
-        const pid = execFileSync('pgrep', ['-P', String(terminal.pty.pid)])
-          .toString()
-          .trim();
-        execFileSync('sh', ['-c', `pid=${pid}; ${command} $pid`]);
+        const pid = Number(execFileSync('pgrep', ['-P', String(terminal.pty.pid)]).toString());
+        for (const [index, signal] of signals.entries()) {
+          // Two signals at once would be one.
+          if (index > 0) await terminal.waitFor('signalled');
+          process.kill(pid, signal);
+        }
         const { output } = await terminal.ended;
         expect(output)
           .to.contain(status)

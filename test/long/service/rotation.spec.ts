@@ -85,7 +85,7 @@ describe('credentials that are replaced while kubernetes-worker serve runs', () 
     await disconnect();
     await running.logged('the URL of the database was replaced');
     await running.untilProbe('readyz', 200);
-    expect(running.leads).to.equal(true);
+    await running.untilLeads();
     await expectUntouched(running);
   });
 

@@ -110,12 +110,13 @@ describe('kubernetes-worker run', () => {
   });
 
   it('names what it leaves at a second signal', async () => {
-    const script = 'trap "" TERM; echo ready; sleep 30';
+    const script = 'trap "echo signalled" TERM; echo ready; while :; do sleep 0.1; done';
     const running = startCli(['run', '-q', 'busybox:1', '--', 'sh', '-c', script], { env: world.env });
     await running.waitFor('ready');
     const [pod] = await podsOf(cluster);
     running.kill('SIGINT');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Two signals at once would be one.
+    await running.waitFor('signalled');
     running.kill('SIGINT');
     const { exitCode, stderr } = await running.ended;
     expect([exitCode, stderr.includes(`left behind: pod ${pod}`)]).to.deep.equal([130, true]);

@@ -154,9 +154,12 @@ describe('a slow or silent transfer', () => {
 
   context('when no PONG arrives', () => {
     it('continues while the agent acknowledges bytes', async () => {
+      let acknowledged = 0;
       const slowly: Happening = async () => {
+        const exec = await rig.api.exec(0);
+        await until('the agent has acknowledged bytes', () => exec.bytesFromPod > acknowledged);
+        acknowledged = exec.bytesFromPod;
         await clock.advance(10_000);
-        await sleep(10);
       };
       rig.api.plan({
         ignoresPings: true,

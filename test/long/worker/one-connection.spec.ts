@@ -8,6 +8,7 @@ import { describeQueries } from '../../contract/worker/queries.ts';
 import type { WorkerSetup } from '../../contract/worker/setup.ts';
 import { describeVolumes } from '../../contract/worker/volumes.ts';
 import { PostgresServer } from '../../support/database/postgres-server.ts';
+import { patienceMs } from '../../support/patience.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
 
 describe('KubernetesWorker with a pool of one connection', () => {
@@ -24,7 +25,7 @@ describe('KubernetesWorker with a pool of one connection', () => {
       PostgresServer.start(),
     ]);
     // All workers share the connection. A call that needs a second one would time out.
-    pool = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 10_000 });
+    pool = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: patienceMs });
     pool.on('connect', (client) => ends.push(new Promise((resolve) => client.once('end', () => resolve()))));
     setup = workerSetup({
       kubeconfigPath: cluster.kubeconfigPath,

@@ -186,7 +186,8 @@ describe('a process with failures', () => {
       },
     ];
     const { container, owner } = await makeContainer(worker, image, { sidecars });
-    const process = await container.run({ id: 'step', path: 'sh', args: ['-c', 'sleep 1; exit 3'] }, {});
+    const script = 'until [ -e go ]; do sleep 0.05; done; touch ended';
+    const process = await container.run({ id: 'step', path: 'sh', args: ['-c', script] }, {});
     const waiting = rejection(process.wait());
     cluster.killContainer(
       { namespace: 'default', pod: container.podName, container: 'database' },
@@ -198,8 +199,8 @@ describe('a process with failures', () => {
       containerName: 'database',
       limitBytes: 32 * 1024 * 1024,
     });
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    expect((await sh(container, 'exit 4')).exitStatus).to.equal(4);
+    const { exitStatus } = await sh(container, 'touch go; until [ -e ended ]; do sleep 0.05; done; exit 4');
+    expect(exitStatus).to.equal(4);
     await worker.ownerFinished(owner);
   });
 });

@@ -22,6 +22,9 @@ function baseFolder(): string {
   }
 }
 
+/** Longer than a process that has been killed takes to end, however busy the machine is, in milliseconds. */
+const endsMs = 30_000;
+
 /** The agent has ended or closed the connection: the host has no outcome of the operation. */
 export class Lost extends Error {}
 
@@ -69,10 +72,10 @@ export class FaultRig implements AsyncDisposable {
   }
 
   /**
-   * Returns whether `serve` ends within a second: a connection may end before its exit is reported.
+   * Returns whether `serve` ends: a connection may end before its exit is reported.
    */
   async ends(): Promise<boolean> {
-    for (let turn = 0; turn < 100 && this.serving; turn++) await sleep(10);
+    for (const end = performance.now() + endsMs; this.serving && performance.now() < end; ) await sleep(10);
     return !this.serving;
   }
 
@@ -111,7 +114,7 @@ export class FaultRig implements AsyncDisposable {
     for (const pid of this.#control.pids) {
       for (let turn = 0; this.#isOurs(pid); turn++) {
         if (turn === 0) process.kill(pid, 'SIGKILL');
-        if (turn === 2000) throw new Error(`process ${pid} does not end`);
+        if (turn === endsMs) throw new Error(`process ${pid} does not end`);
         await sleep(1);
       }
     }

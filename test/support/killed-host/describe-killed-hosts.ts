@@ -1,10 +1,10 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 import { expect } from 'chai';
 import pg from 'pg';
 import { sharedPostgresUrl } from '../database/postgres.ts';
 import { EmbeddedProcess } from '../embedded-process.ts';
-import { seededRandom } from '../seeded-random.ts';
+import { printedSeed, seededRandom } from '../seeded-random.ts';
 import { killHosts } from './kill-hosts.ts';
 
 /**
@@ -25,7 +25,7 @@ export function describeKilledHosts(kills: number): void {
     });
 
     it('runs every step once, with complete logs and correct statuses, and leaves no resources', async () => {
-      const seed = randomInt(2 ** 31);
+      const seed = printedSeed();
       const workerName = `killed-${randomUUID()}`;
       const { kubeconfigPath } = cluster;
       try {

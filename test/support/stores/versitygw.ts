@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 
 import { createCertificates } from '../../../src/embedded/server/certificates.ts';
 import type { S3StoreOptions } from '../../../src/runtime/s3-store-options.ts';
+import { freePort } from '../free-port.ts';
 import { patienceMs } from '../patience.ts';
 
 const run = promisify(execFile);
@@ -138,15 +139,6 @@ export class Versitygw {
     child.kill('SIGKILL');
     await exit;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function listens(port: number): Promise<boolean> {
