@@ -10,6 +10,7 @@ import type { ExecConnection } from '../../src/exec/exec-connection.ts';
 import type { ExecEndpoint } from '../../src/exec/exec-endpoint.ts';
 import { type OpenExecOptions, openExec } from '../../src/exec/open-exec.ts';
 import { type ExecProtocol, execProtocols, ProtocolOrder } from '../../src/exec/protocol-order.ts';
+import { until } from '../support/agent/agent-process.ts';
 import { idlePod, type RealCluster, realCluster } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 
@@ -90,11 +91,7 @@ describe('an exec on a real cluster', () => {
         await whole;
         expect(hash.digest('hex')).to.equal(createHash('sha256').update(payload).digest('hex'));
         connection.close();
-        for (let turn = 0; turn < 50; turn += 1) {
-          if (!(await run(['ps'])).stdout.toString().includes(' cat')) return;
-          await sleep(100);
-        }
-        throw new Error('cat is still there');
+        await until('cat has ended', async () => !(await run(['ps'])).stdout.toString().includes(' cat'));
       });
 
       it('fails permanently for a missing program [A18]', async () => {

@@ -33,12 +33,7 @@ describe('memory that runs out on a real cluster', () => {
 
   const limited = async (parts: Partial<ContainerSpec> = {}) =>
     await makeContainer(worker, shellImage, { limits: { memoryBytes: limitBytes }, outputs: { out: 'out' }, ...parts });
-  const error = async (process: Process) => {
-    const startedAt = Date.now();
-    const reason = await rejection(process.wait());
-    expect(Date.now() - startedAt, 'ms until wait() rejected').to.be.below(15_000);
-    return reason;
-  };
+  const error = async (process: Process) => await rejection(process.wait());
 
   for (const [what, script] of [
     ['the command', `exec ${hog}`],
@@ -106,10 +101,8 @@ describe('memory that runs out on a real cluster', () => {
     ];
     const { container, owner } = await limited({ sidecars });
     const stdout = new Collector();
-    const process = await container.run(
-      { id: 'step', path: 'sh', args: ['-c', 'echo begun; touch out/go; sleep 20; echo ended'] },
-      { stdout },
-    );
+    const script = 'echo begun; touch out/go; until [ -e out/end ]; do sleep 0.1; done; touch out/ended';
+    const process = await container.run({ id: 'step', path: 'sh', args: ['-c', script] }, { stdout });
     await stdout.shows('begun');
     expect(await error(process)).to.include({
       code: 'KW_ERR_OUT_OF_MEMORY',
@@ -117,8 +110,8 @@ describe('memory that runs out on a real cluster', () => {
       containerName: 'database',
       limitBytes,
     });
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    expect((await sh(container, 'echo next; exit 4')).exitStatus).to.equal(4);
+    const next = 'touch out/end; until [ -e out/ended ]; do sleep 0.1; done; exit 4';
+    expect((await sh(container, next)).exitStatus).to.equal(4);
     await worker.ownerFinished(owner);
   });
 });

@@ -1,6 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
+import { until } from '../../support/agent/agent-process.ts';
 import type { PodContainer } from '../../support/chart/pod-exec.ts';
 import { get } from '../../support/chart/probe.ts';
 import { Release } from '../../support/chart/release.ts';
@@ -13,7 +14,7 @@ describe('An installation of the chart that cannot succeed', () => {
     await release.setDatabaseUrl(`postgres://ci:hidden-password@${address}:9/ci`);
     // The port is one that the policy permits, and without a listener.
     const values = { networkPolicy: { database: { ports: [9] } } };
-    const error = await rejection(release.install({ values, waitSeconds: 20 }));
+    const error = await rejection(release.install({ values, waitSeconds: 40 }));
     expect(error.message).to.match(/not ready|deadline exceeded/);
     expect(error.message, 'the log of the pod in the message').to.include('the database is not ready');
     const { namespace, core, kubeConfig } = release;
@@ -36,10 +37,14 @@ describe('An upgrade of the chart that cannot succeed', () => {
     await release.install();
     const [old] = await release.pods();
     await rejection(release.upgrade({ values: { existingSecret: 'missing' }, waitSeconds: 10 }));
-    const { items } = await core.listNamespacedEvent({ namespace });
-    expect(items.map(({ message }) => message).join('\n')).to.include('secret "missing" not found');
+    await until('an event names the Secret', async () => {
+      const { items } = await core.listNamespacedEvent({ namespace });
+      return items.some(({ message }) => message?.includes('secret "missing" not found'));
+    });
     const service: PodContainer = { namespace, pod: old!.metadata!.name!, container: old!.spec!.containers[0]!.name };
-    expect((await get(kubeConfig, service, 'http://127.0.0.1:9393/readyz')).status).to.equal(200);
+    // A replica whose event loop was late is not ready for a moment.
+    const isReady = async () => (await get(kubeConfig, service, 'http://127.0.0.1:9393/readyz')).status === 200;
+    await until('the old replica is ready', isReady);
     await release.rollback(1);
     expect((await release.pods()).map(({ metadata }) => metadata?.name)).to.deep.equal([service.pod]);
   });

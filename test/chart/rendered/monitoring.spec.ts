@@ -131,7 +131,7 @@ describe('a Prometheus that scrapes a service and a host', function () {
     };
     let unexpected = await empty();
     // A busy machine is scraped late.
-    for (let tries = 0; unexpected.length > 0 && tries < 10; tries += 1) {
+    for (let tries = 0; unexpected.length > 0 && tries < 60; tries += 1) {
       await sleep(1_000);
       unexpected = await empty();
     }

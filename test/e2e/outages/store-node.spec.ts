@@ -14,7 +14,7 @@ import { PvcWorker } from '../../support/stores/pvc-worker.ts';
 const outOfService = 'node.kubernetes.io/out-of-service';
 
 describe('a store pod whose node is lost, on a real cluster', function () {
-  this.timeout(300_000);
+  this.timeout(420_000);
   let real: RealCluster | undefined;
   let api: CoreV1Api;
   let node: KubeNode;
@@ -29,7 +29,7 @@ describe('a store pod whose node is lost, on a real cluster', function () {
     claims = new ClaimFixture(api, real.namespace);
     // A folder of this machine, which both nodes have, as they have a volume of the network.
     await claims.createHostPath('archives', await claims.folder());
-    worker = new PvcWorker({ cluster: real.cluster, image: shellImage, retryBudgetMs: 2_000, startMs: 15_000 });
+    worker = new PvcWorker({ cluster: real.cluster, image: shellImage, retryBudgetMs: 2_000, startMs: 30_000 });
     const preference = { matchFields: [{ key: 'metadata.name', operator: 'In' as const, values: [node.name] }] };
     const preferred = [{ weight: 100, preference }];
     store = worker.open({

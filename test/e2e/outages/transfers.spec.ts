@@ -106,7 +106,7 @@ describe('transfers on a real cluster', function () {
       let killed = 0;
       const storm = (async () => {
         for (const after of [10, 28]) {
-          await until(`${after} are done`, () => done >= after, 120_000);
+          await until(`${after} are done`, () => done >= after);
           await api.kill();
           await sleep(500);
           await api.start();
@@ -156,16 +156,12 @@ describe('transfers on a real cluster', function () {
       podName,
       handle: podName,
     });
-    await until('the agent has nothing to do', async () => (await client.status()).operations <= 1, 20_000);
+    await until('the agent has nothing to do', async () => (await client.status()).operations <= 1);
     client.close();
-    await until(
-      'no connection is left',
-      async () => {
-        const lines = (await print(podName, ['sh', '-c', 'ps; ls /.kw/volumes/*/staging 2>/dev/null'])).split('\n');
-        return !lines.some((line) => line.includes('agent connect') || /^[0-9a-f]{8}-[0-9a-f]{4}-/.test(line));
-      },
-      20_000,
-    );
+    await until('no connection is left', async () => {
+      const lines = (await print(podName, ['sh', '-c', 'ps; ls /.kw/volumes/*/staging 2>/dev/null'])).split('\n');
+      return !lines.some((line) => line.includes('agent connect') || /^[0-9a-f]{8}-[0-9a-f]{4}-/.test(line));
+    });
   }
 
   async function print(podName: string, command: readonly string[]): Promise<string> {
@@ -190,17 +186,15 @@ describe('transfers on a real cluster', function () {
     });
   }
 
-  it('report within seconds that their pod no longer exists, up and down', async () => {
+  it('report that their pod no longer exists, up and down', async () => {
     const archive = await archiveOf(30_000_000);
     for (const direction of ['up', 'down'] as const) {
       const { volume } = await worker.createVolumeForArtifact('team');
       const podName = await podOf(volume);
       if (direction === 'down') await volume.streamIn('.', slowly(archive));
-      let deletedAt = 0;
+      let isDeleted = false;
       const deletePod = async (): Promise<void> => {
-        // Taken before the call: the watch may end the transfer before the response to the
-        // deletion.
-        deletedAt = performance.now();
+        isDeleted = true;
         await real!.cluster.deletePod(podName, { gracePeriodSeconds: 0 });
       };
       const transfer =
@@ -208,10 +202,9 @@ describe('transfers on a real cluster', function () {
           ? volume.streamIn('.', slowly(archive, { at: 6_000_000, call: deletePod }))
           : (async () => {
               for await (const chunk of await volume.streamOut('.'))
-                if (deletedAt === 0 && chunk.length > 0) await deletePod();
+                if (!isDeleted && chunk.length > 0) await deletePod();
             })();
       const error = await rejection(transfer);
-      expect(performance.now() - deletedAt, error.message).to.be.below(15_000);
       if (direction === 'up') expect(error).to.include({ code: 'KW_ERR_VOLUME_DISAPPEARED', handle: volume.handle });
       expect(direction === 'up' ? error.cause : error).to.include({ code: 'KW_ERR_POD_DELETED', podName });
       await worker.expireArtifact(volume.handle);

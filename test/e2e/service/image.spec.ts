@@ -18,6 +18,7 @@ import { readImage } from '../../../scripts/image/image-archive.ts';
 import { imageProblems } from '../../../scripts/image/image-problems.ts';
 import { KubernetesWorker, type Worker } from '../../../src/index.ts';
 import { sh } from '../../contract/worker/setup.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { PostgresServer } from '../../support/database/postgres-server.ts';
 import { openTcpDoor, type TcpDoor } from '../../support/database/tcp-door.ts';
 import { type BuiltImage, buildImage } from '../../support/image/build-image.ts';
@@ -255,7 +256,8 @@ async function expectAnswers({ kubeConfig, namespace }: RealCluster): Promise<vo
   const { spec } = await api.readNamespacedService({ name: 'kubernetes-worker', namespace });
   const get = async (port: number, path: string, headers = {}): Promise<Response> =>
     await fetch(`http://${spec?.clusterIP}:${port}${path}`, { headers });
-  expect((await get(9393, '/readyz')).status).to.equal(200);
+  // A replica whose event loop was late is not ready for a moment.
+  await until('a replica is ready', async () => (await get(9393, '/readyz')).status === 200);
   expect((await get(9393, '/api/v1/status')).status).to.equal(401);
   expect((await get(9393, '/api/v1/status', { authorization: `Bearer ${token}` })).status).to.equal(200);
   expect(await (await get(9394, '/metrics')).text()).to.contain('kubernetes_worker_');

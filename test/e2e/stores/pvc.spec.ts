@@ -129,8 +129,8 @@ describe('PvcStore on a real cluster', () => {
       const impatient = new PvcWorker({
         cluster: real!.cluster,
         image: shellImage,
-        stallMs: 3_000,
-        retryBudgetMs: 5_000,
+        stallMs: 10_000,
+        retryBudgetMs: 15_000,
       });
       const [hung, well] = [impatient.open({ claim: 'hung' }), impatient.open({ claim: 'well' })];
       const key = newKey();

@@ -11,7 +11,8 @@ const outcomes = ['connected', 'refused', 'unreachable'] as const;
 export type Targets = Readonly<Record<string, string>>;
 
 const agentPath = '/.kw-agent/agent';
-const giveUpMs = 2_500;
+/** Longer than a pod on a busy node takes to connect. */
+const giveUpMs = 6_000;
 
 // Tries all addresses at once.
 const probeScript = `
@@ -40,7 +41,7 @@ export async function probe(
 
 // Ends with 1 if nothing answers.
 const requestScript = `
-fetch(process.argv[1], { headers: JSON.parse(process.argv[2]), signal: AbortSignal.timeout(5000) })
+fetch(process.argv[1], { headers: JSON.parse(process.argv[2]), signal: AbortSignal.timeout(30000) })
   .then(async (answer) => console.log(JSON.stringify({ status: answer.status, text: await answer.text() })));
 `;
 
