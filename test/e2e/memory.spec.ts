@@ -110,6 +110,8 @@ describe('memory that runs out on a real cluster', () => {
       containerName: 'database',
       limitBytes,
     });
+    // Kubernetes has the time of an end in whole seconds: the next process has to start in another one.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
     const next = 'touch out/end; until [ -e out/ended ]; do sleep 0.1; done; exit 4';
     expect((await sh(container, next)).exitStatus).to.equal(4);
     await worker.ownerFinished(owner);

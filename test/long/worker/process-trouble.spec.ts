@@ -199,6 +199,8 @@ describe('a process with failures', () => {
       containerName: 'database',
       limitBytes: 32 * 1024 * 1024,
     });
+    // Kubernetes has the time of an end in whole seconds: the next process has to start in another one.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
     const { exitStatus } = await sh(container, 'touch go; until [ -e ended ]; do sleep 0.05; done; exit 4');
     expect(exitStatus).to.equal(4);
     await worker.ownerFinished(owner);
