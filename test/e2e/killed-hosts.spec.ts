@@ -7,7 +7,7 @@ import { type RealCluster, realCluster, shellImage } from '../support/real-clust
 import { printedSeed, seededRandom } from '../support/seeded-random.ts';
 
 describe('a host that is killed at 50 random moments of builds, on a real cluster', function () {
-  this.timeout(480_000);
+  this.timeout(900_000);
   let real: RealCluster | undefined;
 
   before(async function () {

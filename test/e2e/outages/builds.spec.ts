@@ -24,7 +24,7 @@ import { silentLogger } from '../../support/silent-logger.ts';
 const builds = Array.from({ length: 20 }, (_, index) => `build-${index}`);
 
 describe('20 builds while their host is killed, the database restarts twice and the API server once, on a real cluster', function () {
-  this.timeout(600_000);
+  this.timeout(900_000);
   let real: RealCluster | undefined;
   let api: KubeApi;
   let server: PostgresServer | undefined;

@@ -43,6 +43,7 @@ describe('the image of the service', function () {
   let reference: string;
 
   before(async function () {
+    this.timeout(900_000);
     await skipWithoutMeans(this);
     real = await restrictedCluster(this);
     folder = await mkdtemp(join(tmpdir(), 'kw-image-'));

@@ -9,7 +9,7 @@ describe('the packed program on a real cluster', () => {
   let rig: CommandRig;
 
   before(async function () {
-    this.timeout(240_000);
+    this.timeout(600_000);
     real = await realCluster(this, 'packed-bin');
     bin = await packedBin();
     const { kubeconfigPath, namespace } = real;

@@ -21,7 +21,7 @@ interface Sbom {
 }
 
 describe('the build of the image', function () {
-  this.timeout(600_000);
+  this.timeout(1_200_000);
   let folder: string;
 
   before(async function () {

@@ -13,7 +13,7 @@ describe('the packed program on the embedded cluster', () => {
   let rig: CommandRig;
 
   before(async function () {
-    this.timeout(180_000);
+    this.timeout(600_000);
     [cluster, bin] = await Promise.all([EmbeddedCluster.start(), packedBin()]);
     const { kubeconfigPath } = cluster;
     rig = await CommandRig.create({ kubeconfigPath, namespace: 'default', image: 'busybox:1' }, bin.program);
