@@ -66,7 +66,7 @@ export const execRow: CommandRow = {
     running.kill('SIGKILL');
     await running.ended;
     // The command runs on in its pod, and the container takes others.
-    const script = 'while [ ! -e killed-exec ]; do sleep 0.1; done; cat killed-exec';
+    const script = 'while [ ! -s killed-exec ]; do sleep 0.1; done; cat killed-exec';
     expect((await rig.run(['exec', rig.handle, '--', 'sh', '-c', script])).stdout).to.equal('end\n');
   },
 };
