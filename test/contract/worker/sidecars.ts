@@ -2,9 +2,10 @@ import { Writable } from 'node:stream';
 
 import { expect } from 'chai';
 
-import type { ProcessIO, SidecarSpec, Worker } from '../../../src/index.ts';
+import type { Container, ProcessIO, SidecarSpec, Worker } from '../../../src/index.ts';
+import { until } from '../../support/agent/agent-process.ts';
 import { rejection } from '../../support/rejection.ts';
-import { Collector, makeContainer, type WorkerSetup, withoutTimes } from './setup.ts';
+import { Collector, makeContainer, run, type WorkerSetup, withoutTimes } from './setup.ts';
 
 /** Specifies processes with sidecars, for any cluster. */
 export function describeSidecars(setup: () => WorkerSetup): void {
@@ -30,20 +31,21 @@ export function describeSidecars(setup: () => WorkerSetup): void {
     const containerWith = async (...sidecars: SidecarSpec[]) =>
       await makeContainer(worker, setup().image, { outputs: { shared: 'shared' }, sidecars });
     const task = (script: string) => ({ path: 'sh', args: ['-c', script], dir: shared });
+    /** A command that ends when it is told to. */
+    const waiting = (exitStatus: number) => task(`while ! [ -e end ]; do sleep 0.05; done; exit ${exitStatus}`);
+    const end = async (container: Container) => await run(container, task('touch end'));
 
     it('delivers its log to its own writable, one line per chunk, beside the output of the command [A35]', async () => {
       const { container, owner } = await containerWith(
-        sidecar('counter', 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo "counted $i"; done; touch counted'),
-        sidecar('talker', 'echo out; echo err >&2; touch talked'),
+        sidecar('counter', 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo "counted $i"; done'),
+        sidecar('talker', 'echo out; echo err >&2'),
       );
       const [stdout, counter, talker] = [new Collector(), new Collector(), new Collector()];
-      const process = await container.run(
-        task('while ! [ -e counted ] || ! [ -e talked ]; do sleep 0.05; done; echo ran'),
-        {
-          stdout,
-          sidecars: { counter, talker },
-        },
-      );
+      const command = task('while ! [ -e end ]; do sleep 0.05; done; echo ran');
+      const process = await container.run(command, { stdout, sidecars: { counter, talker } });
+      await counter.shows('counted 200\n');
+      for (const line of ['out\n', 'err\n']) await talker.shows(line);
+      await end(container);
       expect(withoutTimes(await process.wait())).to.deep.equal({ exitStatus: 0 });
       expect(stdout.text).to.equal('ran\n');
       expect(counter.chunks).to.deep.equal(Array.from({ length: 200 }, (_, index) => `counted ${index + 1}\n`));
@@ -54,22 +56,22 @@ export function describeSidecars(setup: () => WorkerSetup): void {
 
     it('never delays the result, even with a slow writable, and a failed writable is reported [A35] [A36]', async () => {
       const { container, owner } = await containerWith(
-        sidecar('one', 'echo one; echo more; touch one'),
-        sidecar('two', 'echo two; touch two'),
+        sidecar('one', 'echo one; echo more'),
+        sidecar('two', 'echo two'),
       );
-      let began: () => void = () => {};
-      const writing = new Promise<void>((resolve) => {
-        began = resolve;
-      });
-      const hanging = new Writable({ highWaterMark: 1, write: () => began() });
+      const [writing, failed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const hanging = new Writable({ highWaterMark: 1, write: () => writing.resolve() });
       const cause = new Error('the log is gone');
-      const failing = new Writable({ write: (_chunk, _encoding, done) => done(cause) });
+      const failing = new Writable({
+        write: (_chunk, _encoding, done) => {
+          done(cause);
+          failed.resolve();
+        },
+      });
       const io: ProcessIO = { sidecars: { one: hanging, two: failing } };
-      const process = await container.run(
-        task('while ! [ -e one ] || ! [ -e two ]; do sleep 0.05; done; sleep 0.3; exit 4'),
-        io,
-      );
-      await writing;
+      const process = await container.run(waiting(4), io);
+      await Promise.all([writing.promise, failed.promise]);
+      await end(container);
       expect(withoutTimes(await process.wait())).to.deep.equal({
         exitStatus: 4,
         undelivered: [{ stream: 'sidecar', sidecar: 'two', cause }],
@@ -82,12 +84,12 @@ export function describeSidecars(setup: () => WorkerSetup): void {
     });
 
     it('that crashes is restarted and reported, with the output of both runs [A35]', async () => {
-      const script = 'echo "run $(ls | wc -l)"; if ! [ -e first ]; then touch first; exit 7; fi; touch second';
+      const script = 'echo "run $(ls | wc -l)"; if ! [ -e first ]; then touch first; exit 7; fi';
       const { container, owner } = await containerWith(sidecar('crashing', script));
       const crashing = new Collector();
-      const process = await container.run(task('while ! [ -e second ]; do sleep 0.05; done; sleep 1; exit 2'), {
-        sidecars: { crashing },
-      });
+      const process = await container.run(waiting(2), { sidecars: { crashing } });
+      await crashing.shows('run 1\n');
+      await end(container);
       const result = await process.wait();
       expect(crashing.chunks).to.deep.equal(['run 0\n', 'run 1\n']);
       // A crash before the start of the command is not reported.
@@ -98,15 +100,14 @@ export function describeSidecars(setup: () => WorkerSetup): void {
 
     it('that crashes while the command runs is reported in its result', async () => {
       const { container, owner } = await containerWith(
-        sidecar(
-          'crashing',
-          'if [ -e again ]; then touch second; else while ! [ -e now ]; do sleep 0.05; done; touch again; exit 7; fi',
-        ),
+        sidecar('crashing', 'if ! [ -e again ]; then while ! [ -e now ]; do sleep 0.05; done; touch again; exit 7; fi'),
       );
-      const process = await container.run(
-        task('touch now; while ! [ -e second ]; do sleep 0.05; done; sleep 1; exit 2'),
-        {},
-      );
+      const process = await container.run(task('touch now; while ! [ -e end ]; do sleep 0.05; done; exit 2'), {});
+      await until('the sidecar runs again', async () => {
+        const { containers } = await container.describe();
+        return containers.some(({ name, restarts }) => name === 'crashing' && restarts > 0);
+      });
+      await end(container);
       expect(withoutTimes(await process.wait())).to.deep.equal({
         exitStatus: 2,
         sidecarEnds: [{ name: 'crashing', times: 1, exitCode: 7, reason: 'Error' }],
