@@ -15,7 +15,10 @@ function isSupported(version: string): boolean {
   return major > lowestNode[0] || (major === lowestNode[0] && minor >= lowestNode[1]);
 }
 
-/** Runs the command line. The first signal aborts the command; a second one ends the process at once. */
+/**
+ * Runs the command line. The first signal aborts the command. A second one, unless it is the hang-up of a
+ * terminal, ends the process at once.
+ */
 async function main(): Promise<number> {
   if (!isSupported(process.versions.node)) {
     process.stderr.write(`kubernetes-worker needs Node ${lowestNode.join('.')} or newer; this is ${process.version}\n`);
@@ -26,7 +29,11 @@ async function main(): Promise<number> {
     if (interrupt.signal.aborted) process.exit(128 + constants.signals[signal]);
     interrupt.abort(new InterruptedError(signal));
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  // A closed terminal may send it several times. `serve` has a use of its own for it.
+  const onHangUp = (): void => {
+    if (process.listenerCount('SIGHUP') === 1 && !interrupt.signal.aborted) onSignal('SIGHUP');
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onHangUp);
   // Imported after the handlers are installed, and after the check of Node's version.
   const { runCli } = await import('./cli/run-cli.ts');
   const exitCode = await runCli(process.argv.slice(2), {

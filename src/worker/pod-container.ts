@@ -1,3 +1,5 @@
+import type { EventEmitter } from 'node:events';
+
 import type { AgentClient } from '../agent-client/agent-client.ts';
 import type { StartOutcome } from '../agent-client/process/agent-specs.ts';
 import { InvalidSpecError } from '../errors/caller.ts';
@@ -5,6 +7,7 @@ import { PodError } from '../errors/pod.ts';
 import { ProcessSpecChangedError } from '../errors/process.ts';
 import { ContainerDisappearedError } from '../errors/repository.ts';
 import type { EmitEvent } from '../events/emit-event.ts';
+import { ignoreErrors } from '../internal/ignored-errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { mainContainerName } from '../kubernetes/pod-spec/pod-spec.ts';
 import { describePod } from '../kubernetes/pod-state/pod-description.ts';
@@ -111,6 +114,7 @@ export class PodContainer implements Container {
     checkCall(io, options, runOptions);
     const checked = checkProcess(spec, this.#settings, this.#components.newId);
     checkStdin('stdin', io.stdin, { isWhole: spec.tty === undefined });
+    using _ignored = ignoreErrors(streamsOf(io));
     const hijack = spec.hijack ?? (this.#isLookedUp && spec.tty !== undefined && io.stdin !== undefined);
     const stdin = io.stdin !== undefined;
     const specDigest = processDigest(spec, { dir: spec.dir === undefined ? undefined : checked.dir, stdin });
@@ -173,6 +177,7 @@ export class PodContainer implements Container {
     checkProcessId('processId', processId);
     checkStdin('stdin', io.stdin, { isWhole: false });
     checkObserver(io, options);
+    using _ignored = ignoreErrors(streamsOf(io));
     const { observe } = options;
     const where = { ...this.#target(processId, io, options), stdinFrom: 'here', observe, hijack: false } as const;
     return await this.#traced('process.attach', where, options, async (target) => {
@@ -322,6 +327,11 @@ export class PodContainer implements Container {
       memoryLimits,
     };
   }
+}
+
+/** The streams of the host. The process listens to them once the command has started. */
+function streamsOf({ stdin, stdout, stderr, sidecars }: ProcessIO): readonly (EventEmitter | undefined)[] {
+  return [stdin, stdout, stderr, ...Object.values(sidecars ?? {})];
 }
 
 function checkCall(io: ProcessIO, options: AttachOptions, shape: typeof attachOptions): void {

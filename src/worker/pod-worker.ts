@@ -2,6 +2,7 @@ import { ClosedError, InvalidSpecError } from '../errors/caller.ts';
 import { VolumeDisappearedError } from '../errors/repository.ts';
 import { abortable } from '../internal/abort.ts';
 import { CallsUnderWay } from '../internal/calls-under-way.ts';
+import { ignoreErrors } from '../internal/ignored-errors.ts';
 import { checkOwner } from '../repository/field-checks.ts';
 import type { ArtifactVolume, CopyArtifactOptions, CreateArtifactOptions } from '../runtime/artifacts.ts';
 import type { InvalidateCacheOptions } from '../runtime/caches.ts';
@@ -110,6 +111,7 @@ export class PodWorker implements Worker {
     checkShape('options', findOrCreateOptions, options);
     const plan = planContainer(spec);
     const { metadata = {}, delegate, stderr, onSpecChange = 'reject' } = options;
+    using _ignored = ignoreErrors([stderr]);
     checkPrivileged(spec, metadata, privilegedTeams);
     const requested = { owner, plan, specDigest: specDigest(plan), onSpecChange, metadata, delegate, stderr };
     const { image = '' } = plan.pod;

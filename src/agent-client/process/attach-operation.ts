@@ -125,7 +125,8 @@ export class AttachOperation extends AgentOperation implements Attachment {
     const result = readProcessResult(fields);
     if (!this.wasOpened || this.#stdout?.hasEnded === false || this.#stderr?.hasEnded === false)
       throw new ProtocolViolationError('RESULT of an attachment before the end of its output');
-    this.#stdin?.close();
+    // Nothing more is read from the host's stdin while its output is delivered and its result is stored.
+    this.#releaseStdin();
     void this.#finish(result);
   }
 

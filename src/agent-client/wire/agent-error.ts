@@ -77,9 +77,17 @@ export class AgentFailure extends Error {
   }
 }
 
-/** Returns the name of the field that the agent refuses. */
-function fieldOf({ facts }: AgentFailure): string {
-  return quote(facts.path ?? 'spec', 100);
+/** The host's names of fields that have other ones in the protocol. */
+const hostFields: Readonly<Record<string, string>> = {
+  'from.stdout': 'from.stdoutBytes',
+  'from.stderr': 'from.stderrBytes',
+};
+
+/** The agent begins its message with the field that it refuses in quotes, or names it on its own. */
+function invalidSpec({ message, facts }: AgentFailure, options: ErrorOptions): InvalidSpecError {
+  const [, name, problem = message] = /^'([\w.]+)' (.*)$/s.exec(message) ?? [];
+  const field = facts.path ?? (name === undefined ? 'spec' : (hostFields[name] ?? name));
+  return new InvalidSpecError(quote(field, 100), facts.path === undefined ? problem : message, options);
 }
 
 type Mapping<Facts> = (failure: AgentFailure, facts: Facts, options: ErrorOptions) => KubernetesWorkerError;
@@ -114,7 +122,7 @@ const TRANSFER_ERRORS: ReadonlyMap<string, Mapping<TransferFacts>> = new Map<str
     (failure, facts, options) =>
       new OperationLostError(facts, failure.message === '' ? 'the operation was cancelled' : failure.message, options),
   ],
-  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
+  ['INVALID_SPEC', (failure, _facts, options) => invalidSpec(failure, options)],
 ]);
 
 /**
@@ -199,7 +207,7 @@ const START_ERRORS: ReadonlyMap<string, Mapping<StartFacts>> = new Map<string, M
         options,
       ),
   ],
-  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
+  ['INVALID_SPEC', (failure, _facts, options) => invalidSpec(failure, options)],
 ]);
 
 /** Maps an ERROR frame of a start to a typed error, with the failure as its cause. */
@@ -249,7 +257,7 @@ const PROCESS_ERRORS: ReadonlyMap<string, Mapping<ProcessFacts>> = new Map<strin
   ],
   ['DISK_FULL', (failure, facts, options) => new DiskFullError(factsOf(failure, facts), failure.message, options)],
   ['IO_ERROR', (failure, facts, options) => new VolumeIoError(factsOf(failure, facts), failure.message, options)],
-  ['INVALID_SPEC', (failure, _facts, options) => new InvalidSpecError(fieldOf(failure), failure.message, options)],
+  ['INVALID_SPEC', (failure, _facts, options) => invalidSpec(failure, options)],
 ]);
 
 /**

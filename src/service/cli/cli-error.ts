@@ -30,7 +30,7 @@ export class UsageError extends CliError {
   }
 }
 
-/** The reason of the signal of a command that SIGINT or SIGTERM has interrupted. */
+/** The reason of the signal of a command that SIGINT, SIGTERM or SIGHUP has interrupted. */
 export class InterruptedError extends CliError {
   override readonly isSilent = true;
 

@@ -12,27 +12,35 @@ export interface ListedContainer extends ContainerInfo {
   readonly problem?: string | undefined;
 }
 
-/** Adds to each container what its pod reports. A pod that does not answer does not fail the list. */
+/** How long a pod may take to answer, in milliseconds: a user waits. */
+const answerMs = 30_000;
+
+/** Adds to each container what its pod reports. A pod that does not answer in time does not fail the list. */
 export async function examineAll(
   worker: Pick<Worker, 'lookupContainer'>,
   containers: readonly ContainerInfo[],
   signal: AbortSignal,
+  limitMs: number = answerMs,
 ): Promise<readonly ListedContainer[]> {
-  return await eachOf(containers, async (info) => await examine(worker, info, signal));
+  return await eachOf(containers, async (info) => await examine(worker, info, limitMs, signal));
 }
 
 async function examine(
   worker: Pick<Worker, 'lookupContainer'>,
   info: ContainerInfo,
+  limitMs: number,
   signal: AbortSignal,
 ): Promise<ListedContainer> {
   if (info.state !== 'created' && info.state !== 'kept') return info;
+  const limit = AbortSignal.timeout(limitMs);
+  const inTime = AbortSignal.any([signal, limit]);
   try {
-    const container = await worker.lookupContainer(info.handle, { signal });
-    return container === undefined ? info : { ...info, ...(await podFacts(container, signal)) };
+    const container = await worker.lookupContainer(info.handle, { signal: inTime });
+    return container === undefined ? info : { ...info, ...(await podFacts(container, inTime)) };
   } catch (error) {
     signal.throwIfAborted();
-    return { ...info, problem: messageOf(error) };
+    const problem = limit.aborted ? `no answer within ${limitMs / 1000} seconds` : messageOf(error);
+    return { ...info, problem };
   }
 }
 

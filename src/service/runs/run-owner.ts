@@ -52,7 +52,8 @@ export class RunOwner implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     await this.#renewing;
-    await this.#reservation?.release();
+    // It lapses otherwise. The end of the run is not affected.
+    await this.#reservation?.release().catch(() => undefined);
   }
 
   async #renewUntilEnd(): Promise<void> {

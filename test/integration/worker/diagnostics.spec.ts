@@ -1,3 +1,7 @@
+import { createWriteStream } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { CoreV1Api, KubeConfig, PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
@@ -28,6 +32,14 @@ describe('the diagnostics of a pod', () => {
 
   after(async () => {
     await close?.();
+  });
+
+  it('have no effect on a creation whose stderr fails meanwhile', async () => {
+    const owner = newOwner();
+    const stderr = createWriteStream(join(tmpdir(), owner.key, 'no-such-folder'));
+    const { created } = await worker.findOrCreateContainer(owner, { image }, { stderr });
+    expect([created, stderr.errored === null]).to.deep.equal([true, false]);
+    await worker.ownerFinished(owner);
   });
 
   const script = 'echo "own words" >&2; echo ready; while :; do sleep 0.05; done';

@@ -135,7 +135,8 @@ describe('kubernetes-worker exec', () => {
       const terminal = startCliInTerminal(exec('--', 'sh', '-c', 'echo ready; exec sleep 98765.4'), { env: world.env });
       await terminal.waitFor('ready');
       terminal.pty.kill('SIGHUP');
-      await terminal.ended;
+      terminal.pty.kill('SIGHUP');
+      expect((await terminal.ended).exitCode).to.equal(129);
       expect(await processesOf(world, handle)).to.deep.equal([]);
     });
 

@@ -109,6 +109,16 @@ describe('kubernetes-worker run', () => {
     expect((await running.ended).exitCode).to.equal(143);
   });
 
+  it('deletes the container after a closed terminal, which may send SIGHUP twice', async () => {
+    using _slow = cluster.faults.add({ match: { subresource: 'exec' }, kind: 'delay', delayMs: 3_000 });
+    const running = startCli(['run', 'busybox:1', '--', 'true'], { env: world.env });
+    await running.waitFor('pulled');
+    running.kill('SIGHUP');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    running.kill('SIGHUP');
+    expect((await running.ended).exitCode).to.equal(129);
+  });
+
   it('names what it leaves at a second signal', async () => {
     const script = 'trap "echo signalled" TERM; echo ready; while :; do sleep 0.1; done';
     const running = startCli(['run', '-q', 'busybox:1', '--', 'sh', '-c', script], { env: world.env });

@@ -88,7 +88,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'run leaves its container',
     file: 'src/service/cli/run/run-once.ts',
-    find: '    await finish(worker, owner);\n',
+    find: "    if (await finish(worker, owner, context)) process.off('exit', nameLeftBehind);\n",
     replace: '',
     killedBy: streams,
   },

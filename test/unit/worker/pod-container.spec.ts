@@ -1,3 +1,5 @@
+import { PassThrough } from 'node:stream';
+
 import { expect } from 'chai';
 import sinon from 'sinon';
 
@@ -5,7 +7,22 @@ import { FakeCluster } from '../../../fakes/index.ts';
 import type { ContainerRecord } from '../../../src/repository/records.ts';
 import { PodContainer, type PodContainerComponents } from '../../../src/worker/pod-container.ts';
 import { rejection } from '../../support/rejection.ts';
-import { podOf, containerRecord as record, ScriptedPod } from '../../support/scripted-pod.ts';
+import { podOf, ScriptedPod } from '../../support/scripted-pod.ts';
+import { untraced } from '../../support/untraced.ts';
+import { settle } from '../../support/virtual-clock.ts';
+
+const record: ContainerRecord = {
+  handle: 'box',
+  workerName: 'worker',
+  owner: { kind: 'step', key: '1' },
+  state: 'created',
+  podName: 'pod',
+  podUid: 'uid',
+  metadata: {},
+  settings: {},
+  lastHijackAt: undefined,
+  createdAt: new Date(0),
+};
 
 describe('PodContainer.describe', () => {
   let cluster: FakeCluster;
@@ -144,6 +161,16 @@ describe('PodContainer.run of a started id', () => {
       expect((await running).startedByCall).to.equal(false);
     });
   }
+
+  it('reports the failure of a stream of the host that failed before the start was answered', async () => {
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    const running = container.run(spec, { stdin, stdout, stderr });
+    for (const stream of [stdin, stdout, stderr]) stream.destroy(new Error('broken'));
+    // An error without a listener would end the program here.
+    await settle();
+    await answered((sent) => sent);
+    expect((await running).id).to.equal('x');
+  });
 
   it('compares with the stored result when its pod no longer exists', async () => {
     const running = container.run(spec, {});

@@ -1,6 +1,8 @@
 import type { Container, ProcessResult, ProcessSpec } from '../../../index.ts';
+import { messageOf } from '../../error-facts.ts';
 import type { CliContext } from '../cli-context.ts';
-import { followSize, hangUp, sizeOf, withRawMode } from './terminal.ts';
+import { printable } from '../printable.ts';
+import { followSize, sizeOf, withRawMode } from './terminal.ts';
 
 export interface AttachedOptions {
   /** Whether the command reads stdin. */
@@ -13,8 +15,8 @@ export interface AttachedOptions {
  * Runs a command to its end, with the streams of this process. If both ends have a terminal, that
  * of this process is in raw mode until then, and the command's follows its size.
  *
- * The signal, and a hang-up of the terminal, stop the command: TERM, then KILL. The call then
- * rejects with the signal's reason.
+ * The signal stops the command: TERM, then KILL. Then it rejects with the signal's reason. A part of
+ * the output that is missing is a warning on stderr.
  */
 export async function runAttached(
   container: Pick<Container, 'run'>,
@@ -22,10 +24,8 @@ export async function runAttached(
   { stdin: hasStdin, tty: hasTty }: AttachedOptions,
   context: CliContext,
 ): Promise<ProcessResult> {
-  const { stdin, stdout, stderr } = context;
+  const { stdin, stdout, stderr, signal } = context;
   const attached = async (): Promise<ProcessResult> => {
-    using hanging = hangUp();
-    const signal = AbortSignal.any([context.signal, hanging.signal]);
     const tty = hasTty ? { tty: { windowSize: sizeOf(stdout) } } : {};
     const io = { stdout, stderr, ...(hasStdin ? { stdin } : {}) };
     const process = await container.run({ ...spec, ...tty }, io, { signal });
@@ -33,7 +33,10 @@ export async function runAttached(
     return await process.wait({ signal });
   };
   try {
-    return await (hasTty && hasStdin ? withRawMode(context, attached) : attached());
+    const result = await (hasTty && hasStdin ? withRawMode(context, attached) : attached());
+    for (const { stream, cause } of result.undelivered ?? [])
+      stderr.write(`${printable(`warning: ${stream} is incomplete: ${messageOf(cause)}`)}\n`);
+    return result;
   } finally {
     // An open stdin without a reader would keep the process running.
     if (hasStdin) stdin.destroy();

@@ -58,11 +58,3 @@ export function followSize(output: CliOutput, resize: (size: TerminalSize) => Pr
   output.on('resize', changed);
   return { [Symbol.dispose]: () => void output.off('resize', changed) };
 }
-
-/** Aborts at a hang-up of the terminal, which ends the process otherwise, and not the command. */
-export function hangUp(): Disposable & { readonly signal: AbortSignal } {
-  const controller = new AbortController();
-  const onHangUp = (): void => controller.abort(new Error('the terminal is closed'));
-  process.once('SIGHUP', onHangUp);
-  return { signal: controller.signal, [Symbol.dispose]: () => void process.off('SIGHUP', onHangUp) };
-}

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -13,6 +13,7 @@ import { checkTarget, folderOf, unpackTo } from './local-target.ts';
 import { encodingOf, type LocalPlace } from './place.ts';
 import type { Progress } from './progress.ts';
 import type { Remote } from './remote.ts';
+import { makeWorkFolder, removeWorkFolder } from './work-folder.ts';
 
 export interface DownloadOptions {
   readonly stdout: CliOutput;
@@ -62,7 +63,7 @@ async function writeArchive(
 ): Promise<void> {
   await checkTarget(target, { force });
   const path = resolve(target);
-  const work = await mkdtemp(join(await folderOf(path, target), `.${basename(path)}.kubernetes-worker-`));
+  const work = await makeWorkFolder(await folderOf(path, target), path);
   try {
     const file = join(work, basename(path));
     await pipeline([Readable.from(await archive()), ...encoders(encoding), createWriteStream(file)], { signal });
@@ -71,7 +72,7 @@ async function writeArchive(
     await handle.sync().finally(() => handle.close());
     await rename(file, path);
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await removeWorkFolder(work);
   }
 }
 

@@ -1,9 +1,11 @@
-import { lstat, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { unpackFolder } from '../../../index.ts';
+import { codeOf } from '../../error-facts.ts';
 import { CliError, UsageError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
+import { makeWorkFolder, moveEntry, pathIn, removeWorkFolder } from './work-folder.ts';
 
 /** What was at the target could not be moved back to its place. */
 class NotRestoredError extends CliError {}
@@ -16,13 +18,14 @@ export interface TargetOptions {
 /**
  * Checks that a target can be written, before the work that leads to its content.
  *
- * @throws UsageError if the target exists, unless it is an empty folder or `force` is set, or if it is
- * in no folder
+ * @throws UsageError if the target exists, unless it is an empty folder or `force` is set, if it is
+ * neither a file nor a folder, such as a device, or if it is in no folder
  */
 export async function checkTarget(target: string, { force }: TargetOptions): Promise<void> {
   const path = resolve(target);
   const existing = await kindAt(path);
   if (existing === undefined) await folderOf(path, target);
+  else if (existing === 'other') throw new UsageError(`${target} is neither a file nor a folder`);
   else if (!force && !(existing === 'folder' && (await readdir(path)).length === 0))
     throw new UsageError(`${target} exists: use --force to replace it`);
 }
@@ -45,7 +48,7 @@ export async function unpackTo(
   const existing = await kindAt(path);
   const isFolder = existing === 'folder';
   const beside = isFolder ? path : await folderOf(path, target);
-  const work = await mkdtemp(join(beside, `.${basename(path)}.kubernetes-worker-`));
+  const work = await makeWorkFolder(beside, path);
   try {
     // The work folder is private. Its content has the permissions of a new folder.
     const content = join(work, 'content');
@@ -56,10 +59,10 @@ export async function unpackTo(
     else if (existing === undefined) await rename(content, path);
     else throw new UsageError(`${target} is a file, and the source is a folder`);
   } catch (error) {
-    if (!(error instanceof NotRestoredError)) await rm(work, { recursive: true, force: true });
+    if (!(error instanceof NotRestoredError)) await removeWorkFolder(work);
     throw error;
   }
-  await rm(work, { recursive: true, force: true });
+  await removeWorkFolder(work);
 }
 
 /**
@@ -78,7 +81,7 @@ async function replaceContent(path: string, content: string, work: string, singl
   const done: (readonly [Buffer, Buffer])[] = [];
   try {
     for (const [from, to] of moves) {
-      await rename(from, to);
+      await moveEntry(from, to);
       done.push([from, to]);
     }
   } catch (error) {
@@ -89,17 +92,13 @@ async function replaceContent(path: string, content: string, work: string, singl
 
 async function restore(done: readonly (readonly [Buffer, Buffer])[], old: string): Promise<void> {
   try {
-    for (const [from, to] of done.toReversed()) await rename(to, from);
+    for (const [from, to] of done.toReversed()) await moveEntry(to, from);
   } catch (error) {
     throw new NotRestoredError(`the earlier content of the target is in ${old}`, ExitCode.Failure, { cause: error });
   }
 }
 
 const bytes = { encoding: 'buffer' } as const;
-
-function pathIn(folder: string, name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${folder}/`), name]);
-}
 
 /** Returns the folder that a target is in. @throws UsageError if there is none */
 export async function folderOf(path: string, target: string): Promise<string> {
@@ -108,15 +107,18 @@ export async function folderOf(path: string, target: string): Promise<string> {
   return folder;
 }
 
-/** Returns what is at a path, `undefined` if it is nothing. A link counts as what it leads to. */
-async function kindAt(path: string): Promise<'folder' | 'file' | undefined> {
-  const found = await lstat(path).catch(() => undefined);
+/**
+ * Returns what is at a path, `undefined` if it is nothing. A link counts as what it leads to, and as a
+ * file if that is nothing.
+ */
+async function kindAt(path: string): Promise<'folder' | 'file' | 'other' | undefined> {
+  const found = await lstat(path).catch(noneAt);
   if (found === undefined) return undefined;
-  if (!found.isSymbolicLink()) return found.isDirectory() ? 'folder' : 'file';
-  return (await readdir(path).then(
-    () => true,
-    () => false,
-  ))
-    ? 'folder'
-    : 'file';
+  const reached = found.isSymbolicLink() ? await stat(path).catch(noneAt) : found;
+  if (reached?.isDirectory() === true) return 'folder';
+  return reached === undefined || reached.isFile() ? 'file' : 'other';
+}
+
+function noneAt(error: unknown): undefined {
+  if (!['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error) ?? '')) throw error;
 }

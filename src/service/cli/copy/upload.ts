@@ -43,6 +43,10 @@ export async function uploadSource(
   const encoding = status.isDirectory() ? undefined : encodingOf(path);
   if (encoding !== undefined)
     return { path: to, encoding, totalBytes: status.size, open: again(() => createReadStream(path)) };
+  if (!status.isDirectory() && !status.isFile())
+    throw new CliError(`${path} is neither a file nor a folder`, ExitCode.Failure, {
+      advice: 'pass its bytes as a tar archive on stdin: -',
+    });
   const totalBytes = await packedFolderBytes(path);
   const target = status.isDirectory() ? { path: to, name: undefined } : fileTarget(path, to);
   const open = again(() => packFolder(path, { name: target.name, skipped }));

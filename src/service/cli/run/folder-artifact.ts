@@ -3,20 +3,20 @@ import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 
 import { type Artifact, packFolder } from '../../../index.ts';
+import { messageOf } from '../../error-facts.ts';
 import { UsageError } from '../cli-error.ts';
 
 /**
  * Returns the content of a local folder as an input of a container. It is read when the library opens
  * it, and again if the pod has lost it.
  *
- * @throws UsageError if the path is not that of a folder
+ * @throws UsageError if the path is not that of a folder, or cannot be read
  */
 export async function folderArtifact(folder: string, skipped: (path: string) => void): Promise<Artifact> {
-  const isFolder = await stat(folder).then(
-    (status) => status.isDirectory(),
-    () => false,
-  );
-  if (!isFolder) throw new UsageError(`--input: ${folder} is not a folder`);
+  const status = await stat(folder).catch((error: unknown) => {
+    throw new UsageError(`--input: ${folder} cannot be read: ${messageOf(error)}`);
+  });
+  if (!status.isDirectory()) throw new UsageError(`--input: ${folder} is not a folder`);
   return {
     handle: `folder-${randomUUID()}`,
     source: 'host',

@@ -1,12 +1,14 @@
 import type { ContainerOwner, ContainerWithMounts, Worker } from '../../../index.ts';
+import { messageOf } from '../../error-facts.ts';
 import { finishDeadRuns } from '../../runs/dead-runs.ts';
 import { RunOwner } from '../../runs/run-owner.ts';
 import { serviceClock } from '../../service-clock.ts';
 import { runAttached } from '../attached/run-attached.ts';
-import type { CliContext } from '../cli-context.ts';
+import type { CliContext, CliOutput } from '../cli-context.ts';
 import { download } from '../copy/download.ts';
 import { checkTarget } from '../copy/local-target.ts';
 import { withProgress } from '../copy/progress.ts';
+import { printable } from '../printable.ts';
 import { reapBudgetMs } from '../reap-budget.ts';
 import { folderArtifact } from './folder-artifact.ts';
 import { progressText } from './progress-text.ts';
@@ -48,8 +50,7 @@ export async function runOnce(
     await writeOutputs(found, plan, options, context);
     return exitStatus;
   } finally {
-    await finish(worker, owner);
-    process.off('exit', nameLeftBehind);
+    if (await finish(worker, owner, context)) process.off('exit', nameLeftBehind);
   }
 }
 
@@ -85,25 +86,51 @@ async function create(
   });
 }
 
+/** Writes each output. One that cannot be written does not keep the others from being written. */
 async function writeOutputs(
   { mounts }: ContainerWithMounts,
   { outputs }: RunPlan,
   { force, isQuiet }: RunOnceOptions,
   { stdout, stderr, signal }: CliContext,
 ): Promise<void> {
+  const failures: unknown[] = [];
   for (const { name, target } of outputs) {
     const volume = mounts.find((mount) => mount.name === name)?.volume;
     if (volume === undefined) throw new TypeError(`the container has no output ${name}`);
     const to = { kind: 'local', path: target } as const;
-    await withProgress(stderr, { totalBytes: undefined, isQuiet }, (progress) =>
-      download({ volume, path: '' }, to, { stdout, force, progress, signal }),
-    );
+    try {
+      await withProgress(stderr, { totalBytes: undefined, isQuiet }, (progress) =>
+        download({ volume, path: '' }, to, { stdout, force, progress, signal }),
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.push(error);
+      warn(stderr, `output ${name} is not written to ${target}: ${messageOf(error)}`);
+    }
   }
+  if (failures.length > 0) throw failures[0];
 }
 
-async function finish(worker: Worker, owner: ContainerOwner): Promise<void> {
-  await worker.ownerFinished(owner, { final: true, deletePod: { gracePeriodSeconds: 1 } });
-  const signal = AbortSignal.timeout(reapBudgetMs);
-  await finishDeadRuns(worker, signal);
-  await worker.reap({ budgetMs: reapBudgetMs });
+/**
+ * Finishes the owner, and deletes the container. Returns whether the owner has finished. A failure is a
+ * warning: the command has ended, and the next pass of the reaper deletes what is left.
+ */
+async function finish(worker: Worker, owner: ContainerOwner, { stderr }: CliContext): Promise<boolean> {
+  try {
+    await worker.ownerFinished(owner, { final: true, deletePod: { gracePeriodSeconds: 1 } });
+  } catch (error) {
+    warn(stderr, `the container is not deleted: ${messageOf(error)}`);
+    return false;
+  }
+  try {
+    await finishDeadRuns(worker, AbortSignal.timeout(reapBudgetMs));
+    await worker.reap({ budgetMs: reapBudgetMs });
+  } catch (error) {
+    warn(stderr, `the pass of the reaper has failed: ${messageOf(error)}`);
+  }
+  return true;
+}
+
+function warn(stderr: CliOutput, text: string): void {
+  stderr.write(`${printable(`warning: ${text}`)}\n`);
 }

@@ -1,4 +1,4 @@
-import { posix } from 'node:path';
+import { posix, relative } from 'node:path';
 
 import type { ContainerLimits } from '../../../index.ts';
 import { checkEnvironment } from '../attached/attached-options.ts';
@@ -52,6 +52,7 @@ export function planRun({ image, command, env, dir, user, cpu, memory, ...given 
   const names = outputs.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new UsageError(`--output: ${twice} is given twice`);
+  checkTargets(outputs.map(({ target }) => target));
   const isRelative = [...inputs.map(({ path: at }) => at), ...names].some((at) => !posix.isAbsolute(at));
   return {
     image,
@@ -67,4 +68,20 @@ export function planRun({ image, command, env, dir, user, cpu, memory, ...given 
       ...(memory === undefined ? {} : { memoryBytes: memoryBytes(memory) }),
     },
   };
+}
+
+/** Targets within each other would replace each other. @throws UsageError */
+function checkTargets(targets: readonly string[]): void {
+  for (const [index, target] of targets.entries())
+    for (const other of targets.slice(index + 1)) {
+      if (relative(target, other) === '') throw new UsageError(`--output: two outputs have the target ${target}`);
+      const within = isWithin(target, other) ? other : isWithin(other, target) ? target : undefined;
+      if (within !== undefined)
+        throw new UsageError(`--output: ${within} is in ${within === target ? other : target}, another target`);
+    }
+}
+
+function isWithin(folder: string, path: string): boolean {
+  const [first] = relative(folder, path).split('/');
+  return first !== '..' && first !== '';
 }

@@ -17,6 +17,9 @@ interface LogQuery {
 
 const maxTailLines = 10_000;
 
+/** States the offset in each stream at which a response without `tail` begins. */
+const beginHeader = 'Kw-Output-Begin';
+
 /** The output of processes as responses that stream. */
 export class TaskLogs {
   readonly #maxStreams: number;
@@ -34,9 +37,13 @@ export class TaskLogs {
     this.#streams += 1;
     try {
       const end = await endOf(container, processId, signal);
+      const from = await beginOf(container, processId, log, end, signal);
+      if (log.follow) requireReached(log, end);
       const stream = (streaming: AbortSignal): AsyncIterable<Uint8Array> =>
-        this.#counted(outputOf(container, processId, log, end, streaming));
-      return { status: 200, content: { stream, type: 'text/plain; charset=utf-8' } };
+        this.#counted(outputOf(container, processId, log, { from, end }, streaming));
+      const begins = log.streams.map((name) => `${name}=${from[`${name}Bytes`]}`).join(', ');
+      const headers: Readonly<Record<string, string>> = log.tail === undefined ? { [beginHeader]: begins } : {};
+      return { status: 200, headers, content: { stream, type: 'text/plain; charset=utf-8' } };
     } finally {
       this.#streams -= 1;
     }
@@ -91,27 +98,40 @@ async function hasLostOutput(container: Container, processId: string, signal: Ab
   return undelivered.length > 0;
 }
 
-/** Yields output until the process has ended, or without `follow` until the present ends are reached. */
+/** Which part of the output a response has. */
+interface Extent {
+  readonly from: ProcessPosition;
+  /** The ends of the streams at the request. */
+  readonly end: ProcessPosition;
+}
+
+/**
+ * Yields output until the process has ended, or without `follow` until the present ends are reached.
+ * Throws where the pod no longer keeps the output that comes next: the host has received it, and the
+ * client was slower.
+ */
 async function* outputOf(
   container: Container,
   processId: string,
-  { streams, follow, tail, sinceBytes }: LogQuery,
-  end: ProcessPosition,
+  { streams, follow, tail }: LogQuery,
+  { from, end }: Extent,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   const ends = { stdout: end.stdoutBytes, stderr: end.stderrBytes };
   const tails = new Map(streams.map((name) => [name, new TailBuffer({ lines: tail, endBytes: ends[name] })]));
-  const from = beginOf({ tail, sinceBytes }, streams, end);
-  const begins = { stdout: from.stdoutBytes, stderr: from.stderrBytes };
-  const reached = new Set(streams.filter((name) => begins[name] >= ends[name]));
+  const nexts = { stdout: from.stdoutBytes, stderr: from.stderrBytes };
+  const reached = new Set(streams.filter((name) => nexts[name] >= ends[name]));
   if (!follow && reached.size === streams.length) return;
   const queue = new ChunkQueue(signal);
   const output = async ({ stream, offset, bytes }: OutputChunk): Promise<void> => {
     const buffer = tails.get(stream);
     if (buffer === undefined || (!follow && reached.has(stream))) return;
+    const next = nexts[stream];
+    if (offset > next) queue.fail(new Error(`${stream}: the pod no longer keeps bytes ${next} to ${offset}`));
+    nexts[stream] = offset + bytes.byteLength;
     const wanted = follow ? bytes : bytes.subarray(0, Math.max(ends[stream] - offset, 0));
     for (const part of buffer.pass(wanted, offset)) await queue.push(part);
-    if (offset + bytes.byteLength >= ends[stream]) reached.add(stream);
+    if (nexts[stream] >= ends[stream]) reached.add(stream);
     if (!follow && reached.size === streams.length) queue.end();
   };
   await using process = await container.attach(processId, { output }, { from, observe: true, signal });
@@ -122,15 +142,55 @@ async function* outputOf(
   yield* queue;
 }
 
-function beginOf(
-  { tail, sinceBytes }: Pick<LogQuery, 'tail' | 'sinceBytes'>,
-  streams: readonly StreamName[],
-  { stdoutBytes, stderrBytes }: ProcessPosition,
-): ProcessPosition {
-  const begin = (name: StreamName, endBytes: number): number => {
+/** @throws HttpError - the output to follow does not reach the offset, so the client has another one */
+function requireReached({ streams, sinceBytes = 0 }: LogQuery, end: ProcessPosition): void {
+  for (const name of streams) {
+    const reached = end[`${name}Bytes`];
+    if (sinceBytes > reached) throw invalid('sinceBytes', `is beyond the end of ${name}, which is ${reached}`);
+  }
+}
+
+/**
+ * Returns where a response begins: at the offset that the client has, otherwise with the first byte that
+ * the pod still keeps, and with `tail` near the end.
+ *
+ * @throws HttpError - the pod no longer keeps what follows the offset
+ */
+async function beginOf(
+  container: Container,
+  processId: string,
+  { streams, tail, sinceBytes }: LogQuery,
+  end: ProcessPosition,
+  signal: AbortSignal,
+): Promise<ProcessPosition> {
+  const wanted = (name: StreamName, endBytes: number): number => {
     // A stream that is not requested is not delivered.
     if (!streams.includes(name)) return endBytes;
     return sinceBytes ?? (tail === undefined ? 0 : Math.max(endBytes - (tail === 0 ? 0 : tailBytes), 0));
   };
-  return { stdoutBytes: begin('stdout', stdoutBytes), stderrBytes: begin('stderr', stderrBytes) };
+  const from = {
+    stdoutBytes: wanted('stdout', end.stdoutBytes),
+    stderrBytes: wanted('stderr', end.stderrBytes),
+  };
+  // Nothing has to be kept for an offset beyond the end.
+  if (streams.every((name) => from[`${name}Bytes`] >= end[`${name}Bytes`])) return from;
+  const kept = await keptFrom(container, processId, from, signal);
+  for (const name of streams) {
+    const begin = kept[`${name}Bytes`];
+    if (sinceBytes !== undefined && begin > sinceBytes)
+      throw new HttpError('KW_HTTP_OUTPUT_GONE', `The pod keeps ${name} from byte ${begin} on.`);
+  }
+  return kept;
+}
+
+/** Returns the first position from another one on whose output the pod still keeps. */
+async function keptFrom(
+  container: Container,
+  processId: string,
+  from: ProcessPosition,
+  signal: AbortSignal,
+): Promise<ProcessPosition> {
+  const never = new Promise<void>(() => {});
+  await using probe = await container.attach(processId, { output: () => never }, { from, observe: true, signal });
+  return probe.position();
 }

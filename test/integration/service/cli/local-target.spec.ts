@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chown, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,6 +15,21 @@ const keep = { force: false };
 
 function from(archive: Buffer): () => Promise<AsyncIterable<Uint8Array>> {
   return async () => inChunks(archive);
+}
+
+/** Makes the tests' process that of a user who is not root, to whom the folders belong, until the disposal. */
+async function ordinaryUser(test: Mocha.Context, ...folders: readonly string[]): Promise<AsyncDisposable> {
+  const { seteuid, geteuid } = process;
+  if (geteuid?.() !== 0) return { [Symbol.asyncDispose]: async () => {} };
+  const nobody = 65_534;
+  for (const folder of folders) await chown(folder, nobody, nobody);
+  try {
+    seteuid?.(nobody);
+  } catch (error) {
+    console.log(`      skipped: root cannot become another user here: ${String(error)}`);
+    test.skip();
+  }
+  return { [Symbol.asyncDispose]: async () => seteuid?.(0) };
 }
 
 describe('a local target of the command line', () => {
@@ -91,6 +107,33 @@ describe('a local target of the command line', () => {
     const error = await rejection(unpackTo(target, from(await folder()), { force: true }));
     expect(error.message).to.contain('is a file, and the source is a folder');
     expect(await readFile(target, 'utf8')).to.equal('file');
+  });
+
+  it('is refused if it is neither a file nor a folder, also by a link', async () => {
+    execFileSync('mkfifo', [target]);
+    const link = join(home, 'link');
+    await symlink(target, link);
+    for (const path of [target, link])
+      expect((await rejection(unpackTo(path, from(await single()), { force: true }))).message).to.equal(
+        `${path} is neither a file nor a folder`,
+      );
+    expect((await lstat(link)).isSymbolicLink()).to.equal(true);
+  });
+
+  it('may have a name of 255 bytes', async () => {
+    const long = join(home, 'é'.repeat(127));
+    await unpackTo(long, from(await single()), keep);
+    expect(await readFile(long, 'utf8')).to.equal('one');
+  });
+
+  it('receives and replaces folders without the permission to write', async function () {
+    await using _user = await ordinaryUser(this, home, source);
+    const archive = await tarOf({ './deep': { type: 'directory', mode: 0o555 }, './deep/file': 'x' });
+    await unpackTo(source, from(archive), keep);
+    expect((await stat(join(source, 'deep'))).mode & 0o777).to.equal(0o555);
+    await unpackTo(source, from(archive), { force: true });
+    await unpackTo(source, from(await folder()), { force: true });
+    expect(await readdir(source)).to.deep.equal(['new']);
   });
 
   it('is as it was when the disk is full', async function () {

@@ -38,11 +38,15 @@ describe('the streams of the command line', () => {
     context = { ...streams, env: {}, signal };
   });
 
-  const run = (command: readonly string[], output: readonly string[] = []): Promise<number> =>
+  const run = (
+    command: readonly string[],
+    output: readonly string[] = [],
+    { force = false }: { readonly force?: boolean } = {},
+  ): Promise<number> =>
     runOnce(
       embedded.worker,
       planRun({ image: 'busybox:1', command, input: [`${join(home, 'source')}:source`], output, env: [] }),
-      { stdin: false, tty: false, force: false, isQuiet: true },
+      { stdin: false, tty: false, force, isQuiet: true },
       context,
     );
 
@@ -82,6 +86,40 @@ describe('the streams of the command line', () => {
     expect([String(context.stdout.read()), await readdir(target)]).to.deep.equal(['done\n', ['deep']]);
     expect((await embedded.worker.listContainers()).containers).to.deep.equal([]);
     expect(process.listenerCount('exit')).to.be.lessThan(10);
+  });
+
+  it('run a command, and keep its status if what follows fails', async () => {
+    const reap = sinon.stub(embedded.worker, 'reap').rejects(new Error('no right to list config maps'));
+    try {
+      expect(await run(['sh', '-c', 'exit 6'])).to.equal(6);
+      expect(String(context.stderr.read())).to.equal(
+        'warning: the pass of the reaper has failed: no right to list config maps\n',
+      );
+      const finished = sinon.stub(embedded.worker, 'ownerFinished').rejects(new Error('no database'));
+      try {
+        expect(await run(['sh', '-c', 'exit 7'])).to.equal(7);
+        expect(String(context.stderr.read())).to.equal('warning: the container is not deleted: no database\n');
+        expect((await rejection(run(['none']))).message).to.contain('none');
+      } finally {
+        finished.restore();
+      }
+    } finally {
+      reap.restore();
+    }
+    const { containers } = await embedded.worker.listContainers();
+    for (const { owner } of containers) await embedded.worker.ownerFinished(owner, { deletePod: {} });
+    await embedded.worker.reap();
+  });
+
+  it('write each output, whichever of them fails', async () => {
+    const [blocked, written] = [join(home, 'blocked'), join(home, 'written')];
+    await writeFile(blocked, 'a file');
+    const script = 'echo 1 > out/one; echo 2 > more/two';
+    const running = run(['sh', '-c', script], [`out=${blocked}`, `more=${written}`], { force: true });
+    const error = await rejection(running);
+    expect(error).to.include({ exitCode: 64, message: `${blocked} is a file, and the source is a folder` });
+    expect(await readdir(written)).to.deep.equal(['two']);
+    expect(String(context.stderr.read())).to.match(/^warning: output out is not written to .*blocked: /);
   });
 
   it('refuse a target that exists before a container is created', async () => {

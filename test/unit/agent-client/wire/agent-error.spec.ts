@@ -205,4 +205,17 @@ describe('a lost connection', () => {
     expect(transferFailure(reason, transfer)).to.equal(reason);
     expect(processFailure(reason, process)).to.equal(reason);
   });
+
+  it('names the field that the agent quotes, as the host names it', () => {
+    for (const [message, field, text] of [
+      ["'from.stdout' is beyond the output's end", 'from.stdoutBytes', "from.stdoutBytes: is beyond the output's end"],
+      ["'args' is not a list", 'args', 'args: is not a list'],
+      ['the operation is unknown', 'spec', 'spec: the operation is unknown'],
+    ] as const) {
+      const error = processFailure(new AgentFailure('INVALID_SPEC', message), process);
+      expect(error).to.include({ code: 'KW_ERR_INVALID_SPEC', field, message: text });
+    }
+    const named = processFailure(new AgentFailure('INVALID_SPEC', 'is too long', { path: 'env' }), process);
+    expect(named).to.include({ field: 'env', message: 'env: is too long' });
+  });
 });

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { FakeContainer, FakeProcess, prints, scriptProcesses } from '../../../../fakes/index.ts';
 import { OutputFreedError, type ProcessResult } from '../../../../src/index.ts';
 import { TaskLogs } from '../../../../src/service/status/routes/task-logs.ts';
+import { rejection } from '../../../support/rejection.ts';
 import { StatusRig } from '../../../support/service/status-rig.ts';
 import { settle } from '../../../support/virtual-clock.ts';
 
@@ -49,6 +50,11 @@ describe('The logs of a task', () => {
   it('are what follows an offset', async () => {
     expect(await read('done', '?stream=stdout&sinceBytes=4')).to.equal('two\nthree\n');
     expect(await read('done', '?stream=stdout&sinceBytes=1000')).to.equal('');
+    const beyond = await rig.ask('/api/v1/tasks/c:done/logs?stream=stdout&sinceBytes=1000&follow');
+    expect([beyond.status, beyond.body.message]).to.deep.equal([
+      400,
+      'sinceBytes: is beyond the end of stdout, which is 14',
+    ]);
     expect(await read('done', '?stream=stdout&sinceBytes=4&follow')).to.equal('two\nthree\n');
   });
 
@@ -123,5 +129,56 @@ describe('The logs of a task', () => {
     container.findProcess.resolves({ id: 'done', state: 'ended', result: { exitStatus: 0 } });
     const { status, body } = await rig.ask('/api/v1/tasks/c:done/logs');
     expect([status, body.code]).to.deep.equal([410, 'KW_HTTP_OUTPUT_GONE']);
+  });
+
+  context('of which the pod keeps the end only', () => {
+    const text = 'one\ntwo\nthree\n';
+    const kept = 5;
+    /** The parts that the pod delivers from the first one kept on. */
+    let offsets: readonly number[];
+
+    beforeEach(() => {
+      offsets = [];
+      container.attach.callsFake(async (_id, { output }, { from } = {}) => {
+        const process = new FakeProcess();
+        const begin = typeof from === 'object' ? Math.max(from.stdoutBytes, kept) : text.length;
+        process.position.returns({ stdoutBytes: begin, stderrBytes: 0 });
+        process.wait.callsFake(async () => {
+          for (const offset of [begin, ...offsets])
+            await output?.({ stream: 'stdout', offset, bytes: Buffer.from(text.slice(offset, offset + 2)) });
+          return { exitStatus: 0 };
+        });
+        return process;
+      });
+    });
+
+    const ask = (query: string) => rig.ask(`/api/v1/tasks/c:done/logs${query}`);
+
+    it('begin there, and a header has the offset', async () => {
+      offsets = [7, 9, 11, 13];
+      const { status, headers, body } = await ask('');
+      expect([status, headers['Kw-Output-Begin'], body]).to.deep.equal([200, 'stdout=5, stderr=0', text.slice(kept)]);
+      expect((await ask('?stream=stdout&sinceBytes=9')).headers).to.include({ 'Kw-Output-Begin': 'stdout=9' });
+      expect(await read('done', '?tail=1')).to.equal('three\n');
+    });
+
+    it('are 410 from an offset before it, with the first offset', async () => {
+      const { status, body } = await ask('?stream=stdout&sinceBytes=4');
+      expect([status, body.code, body.message]).to.deep.equal([
+        410,
+        'KW_HTTP_OUTPUT_GONE',
+        'The pod keeps stdout from byte 5 on.',
+      ]);
+    });
+
+    it('are incomplete where the host was faster than the client', async () => {
+      offsets = [9];
+      const { signal } = new AbortController();
+      const { content } = await new TaskLogs(1).reply(container, 'done', new URLSearchParams(), signal);
+      if (!('stream' in content)) throw new Error('no stream');
+      const reader = content.stream(signal)[Symbol.asyncIterator]();
+      expect(String((await reader.next()).value)).to.equal('wo');
+      expect((await rejection(reader.next())).message).to.equal('stdout: the pod no longer keeps bytes 7 to 9');
+    });
   });
 });

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 
 import { expect } from 'chai';
 import sinon from 'sinon';
 
 import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
 import { ExecConnectionLostError } from '../../../src/errors/connection.ts';
-import type { OutputChunk, ProcessIO, ProcessResult } from '../../../src/runtime/process.ts';
-import { type AttachTarget, PodProcess } from '../../../src/worker/pod-process.ts';
+import type { OutputChunk, ProcessIO, ProcessResult, Properties } from '../../../src/runtime/process.ts';
 import { Collector } from '../../contract/worker/setup.ts';
 import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../support/agent/agent-wire.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -279,6 +278,35 @@ describe('PodProcess', () => {
       expect(await unknown({ stdout: new Collector() })).to.deep.equal([stdout]);
       expect(await unknown({ output: () => {} })).to.deep.equal([stdout, stderr]);
     });
+  });
+
+  it('reads no more of its stdin when the command has ended, while its result cannot be stored', async () => {
+    const stored = Promise.withResolvers<object>();
+    let reads = 0;
+    const stdin = new Readable({
+      highWaterMark: 1,
+      read() {
+        reads += 1;
+        // A source without an end would never leave the loop.
+        this.push(reads < 1000 ? Buffer.alloc(16) : null);
+      },
+    });
+    const resultProperties = async (): Promise<Properties> => {
+      await stored.promise;
+      return {};
+    };
+    const waiting = pod.follow({ stdin }, { resultProperties }).wait();
+    await opened({ stdin: { from: 0, ended: false } });
+    agent.send(wireWindow(0, 0, 64));
+    await settle();
+    end();
+    await settle();
+    const readByThen = reads;
+    expect(readByThen).to.be.lessThan(20);
+    await settle();
+    expect([reads, stdin.destroyed]).to.deep.equal([readByThen, false]);
+    stored.resolve({});
+    expect((await waiting).exitStatus).to.equal(0);
   });
 
   context('when another host takes over its stdin', () => {

@@ -61,7 +61,7 @@ describe('a command with the streams of the command line', () => {
     ended.reject(new Error('lost'));
     expect((await rejection(runAttached(container, spec, interactive, context))).message).to.equal('lost');
     expect(setRawMode.args).to.deep.equal([[true], [false], [true], [false]]);
-    expect([process.listenerCount('exit'), process.listenerCount('SIGHUP')]).to.deep.equal([listeners, 0]);
+    expect(process.listenerCount('exit')).to.equal(listeners);
   });
 
   it('follows the size with one call at a time, and ends with the last size', async () => {
@@ -91,6 +91,17 @@ describe('a command with the streams of the command line', () => {
     expect(signal?.aborted).to.equal(true);
     ended.reject(new Error('interrupted'));
     expect((await rejection(running)).message).to.equal('interrupted');
+  });
+
+  it('warns of output that is missing', async () => {
+    command.wait.resolves({
+      exitStatus: 2,
+      undelivered: [{ stream: 'stdout', cause: new Error('bytes 0 to 9\u001b') }],
+    });
+    expect((await runAttached(container, spec, { stdin: false, tty: false }, context)).exitStatus).to.equal(2);
+    expect(String((context.stderr as PassThrough).read())).to.equal(
+      'warning: stdout is incomplete: bytes 0 to 9\\u{1b}\n',
+    );
   });
 
   it('has neither a terminal nor stdin if it is given none', async () => {

@@ -63,6 +63,16 @@ describe('the plan of run', () => {
     });
   }
 
+  it('is refused with outputs whose targets are the same place or within each other', () => {
+    const refused = (...output: readonly string[]): Chai.Assertion =>
+      expect(() => planRun({ ...plain, output }), output.join(' ')).to.throw('--output: ');
+    refused('a=x', 'b=x').with.property('exitCode', 64);
+    refused('a=x', 'b=./y/../x/').with.property('message', '--output: two outputs have the target x');
+    refused('a=x', 'b=x/b').with.property('message', '--output: x/b is in x, another target');
+    refused('a=x/y.tar', 'b=.').with.property('message', '--output: x/y.tar is in ., another target');
+    expect(planRun({ ...plain, output: ['a=x', 'b=xy', 'c=..x'] }).outputs).to.have.length(3);
+  });
+
   it('is refused with two outputs of one name', () => {
     expect(() => planRun({ ...plain, output: ['a=x', 'a=y'] })).to.throw('--output: a is given twice');
   });
