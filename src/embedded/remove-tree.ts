@@ -13,7 +13,7 @@ const concurrency = 32;
 
 /**
  * Removes a directory tree of any depth, including the content of directories without write
- * permission. Removes links without following them. Resolves if the path does not exist. Rejects
+ * permission and names in any encoding. Removes links without following them. Resolves if the path does not exist. Rejects
  * with the first failure, after it has removed everything that can be removed.
  */
 export async function removeTree(path: string): Promise<void> {
@@ -49,7 +49,7 @@ async function emptyFolder(handle: FileHandle): Promise<void> {
     // Folders that were moved to the top are removed in the same round.
     for (let before = -1; before !== names.used; ) {
       before = names.used;
-      await removeEntries(top, { lift: (name) => liftFolders(`${top}/${name}`, { top, names, fail }), fail });
+      await removeEntries(top, { lift: (name) => liftFolders(pathIn(top, name), { top, names, fail }), fail });
     }
     if (failure === undefined && (await readdir(top)).length === 0) return;
   }
@@ -76,18 +76,18 @@ class NewNames {
 interface Removal {
   readonly fail: (error: unknown) => void;
   /** Removes or moves a folder. */
-  readonly lift: (name: string) => Promise<void>;
+  readonly lift: (name: Buffer) => Promise<void>;
 }
 
-async function removeEntries(folder: string, { lift, fail }: Removal): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true });
+async function removeEntries(folder: string | Buffer, { lift, fail }: Removal): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
   for (let first = 0; first < entries.length; first += concurrency) {
     const some = entries.slice(first, first + concurrency);
     await Promise.all(
       some.map(async (entry) => {
         try {
           if (entry.isDirectory()) await lift(entry.name);
-          else await orUndefined(unlink(`${folder}/${entry.name}`));
+          else await orUndefined(unlink(pathIn(folder, entry.name)));
         } catch (error) {
           fail(error);
         }
@@ -103,20 +103,26 @@ interface Lifting {
 }
 
 /** Removes a folder, after it has moved the folders in it to the top. */
-async function liftFolders(folder: string, { top, names, fail }: Lifting): Promise<void> {
+async function liftFolders(folder: string | Buffer, { top, names, fail }: Lifting): Promise<void> {
   await makeWritable(folder);
-  const lift = async (name: string): Promise<void> => {
+  const lift = async (name: Buffer): Promise<void> => {
     // A rename changes the folder's entry for its parent, so it needs write permission.
-    await makeWritable(`${folder}/${name}`);
-    await orUndefined(rename(`${folder}/${name}`, `${top}/${names.next()}`));
+    await makeWritable(pathIn(folder, name));
+    await orUndefined(rename(pathIn(folder, name), `${top}/${names.next()}`));
     names.used += 1;
   };
   await removeEntries(folder, { lift, fail });
   await orUndefined(rmdir(folder));
 }
 
-async function makeWritable(folder: string): Promise<void> {
+async function makeWritable(folder: string | Buffer): Promise<void> {
   await chmod(folder, 0o700).catch(() => undefined);
+}
+
+/** Names are bytes: as text, one that is not UTF-8 would be that of no entry. */
+function pathIn(folder: string | Buffer, name: Buffer): Buffer {
+  const bytes = typeof folder === 'string' ? Buffer.from(folder) : folder;
+  return Buffer.concat([bytes, Buffer.from('/'), name]);
 }
 
 /** Resolves with `undefined` if the path no longer exists. */

@@ -38,6 +38,17 @@ describe('removing a tree', () => {
     execFileSync('rm', ['-rf', folder]);
   });
 
+  it('removes files and folders whose names are not UTF-8', async () => {
+    const tree = join(folder, 'tree');
+    for (const name of ['\xe9', '\xe9/\xe8', '\xe9/\xe8/\xff'])
+      await mkdir(Buffer.concat([Buffer.from(`${tree}-`), Buffer.from(name, 'latin1')]));
+    await mkdir(tree);
+    await rename(Buffer.concat([Buffer.from(`${tree}-`), Buffer.from([0xe9])]), Buffer.from(`${tree}/\xe9`, 'latin1'));
+    await writeFile(Buffer.from(`${tree}/\xe9/file-\xe8`, 'latin1'), '');
+    await removeTree(tree);
+    expect(await readdir(folder)).to.deep.equal([]);
+  });
+
   for (const [depth, length] of [
     [30, 255],
     [300, 14],
