@@ -49,8 +49,9 @@ In variables and flags, lists and objects are JSON, booleans are \`true\` or \`f
 decimal. A list or an object replaces that of an earlier source.
 
 An unknown key is an error, and so is a value that does not fit. Each source is checked on its own:
-a wrong value in the file is an error also where a variable replaces it. All errors are reported at
-once, each with its source, and the exit code is 78:
+a wrong value in the file is an error also where a variable replaces it. All of these errors are
+reported at once, each with its source, and the exit code is 78. Contradictions between keys, and then
+what the library refuses, such as a field of \`pods\`, are reported when each value fits:
 
 \`\`\`text
 config.yaml:5:3 stores.s3.buket: unknown key; did you mean "bucket"?
