@@ -1,6 +1,6 @@
 import type { AbortOptions, Logger } from '../../runtime/options.ts';
 import type { UploadCalls, UploadedPart } from './s3-calls.ts';
-import { s3CodeOf } from './s3-errors.ts';
+import { isReset, s3CodeOf } from './s3-errors.ts';
 import type { SdkClient, Sending } from './sdk-client.ts';
 import { type SdkObjects, writeIdName } from './sdk-objects.ts';
 
@@ -125,11 +125,18 @@ export class SdkUploads implements UploadCalls {
             this.#sendsConditions = false;
             logger.info('the server has no conditional writes', { store: sdk.settings.name });
             await work(sending, {});
-          } else if (!mayHaveSucceeded.has(code) || !(await this.#isOurs(key, writeId, { signal }))) throw error;
+          } else if (!(await this.#hasSucceeded(error, key, writeId, { signal }))) throw error;
         }
       },
       { signal },
     );
+  }
+
+  /** Returns whether an earlier try of a request has created the object, although the last try has failed. */
+  async #hasSucceeded(error: unknown, key: string, writeId: string, options: AbortOptions): Promise<boolean> {
+    if (repeatedCodes.has(s3CodeOf(error))) return await this.#isOurs(key, writeId, options);
+    // A server that refuses the repeated request may close the connection before it has read the body.
+    return isReset(error) && (await this.#isOurs(key, writeId, options).catch(() => false));
   }
 
   async #isOurs(key: string, writeId: string, options: AbortOptions): Promise<boolean> {
@@ -154,4 +161,4 @@ export class SdkUploads implements UploadCalls {
 }
 
 /** Codes of a repeated request whose first answer was lost. */
-const mayHaveSucceeded = new Set(['PreconditionFailed', 'NoSuchUpload']);
+const repeatedCodes = new Set(['PreconditionFailed', 'NoSuchUpload']);

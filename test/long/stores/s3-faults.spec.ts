@@ -80,6 +80,15 @@ describe('an S3 store and faults', function () {
     });
   });
 
+  it('resolves if the answers to all tries of a write are lost', async () => {
+    const [key, bytes] = [newKey(), seededBytes(3 * MiB)];
+    const lostAfter = (count: number) => ({ down: { after: [[count, wireReset]] as const } });
+    // Behind "100 Continue". The client tries a request four times.
+    proxy.plan(lostAfter(100), lostAfter(0), lostAfter(0), lostAfter(0));
+    await store.write(key, inChunks(bytes));
+    expect(sha256(await contentOf(await store.read(key)))).to.equal(sha256(bytes));
+  });
+
   it('continues a read whose body is silent', async () => {
     const [key, bytes] = [newKey(), seededBytes(8 * MiB)];
     await store.write(key, inChunks(bytes));

@@ -113,6 +113,37 @@ describe('an S3 store', () => {
       });
     });
 
+  describe('when the connections of a write are reset', () => {
+    const reset = (): never => {
+      throw Object.assign(new Error('reset'), { name: 'Error', code: 'ECONNRESET', $metadata: {} });
+    };
+    const answer =
+      (head: () => object): ScriptedS3['answer'] =>
+      ({ name }) =>
+        name === 'HeadObject' ? head() : reset();
+
+    it('resolves if the object is of this write: the answers of all tries were lost', async () => {
+      s3.answer = answer(() => ({ Metadata: writeId() }));
+      expect((await store.write(key, inChunks(seededBytes(100)))).storedBytes).to.equal(100);
+    });
+
+    for (const [what, head] of [
+      ['the object is of another write', () => ({ Metadata: { 'kw-write': 'another' } })],
+      ['the server does not tell whose the object is', () => reset()],
+      [
+        'the credentials do not permit to ask',
+        () => {
+          throw s3Failure('AccessDenied', 403);
+        },
+      ],
+    ] as const)
+      it(`rejects with StoreUnavailableError if ${what}`, async () => {
+        s3.answer = answer(head);
+        const failure = await rejection(store.write(key, inChunks(seededBytes(100))));
+        expect(failure).to.include({ code: 'KW_ERR_STORE_UNAVAILABLE', key, retryable: true });
+      });
+  });
+
   it('does not delete an object that does not exist', async () => {
     s3.answer = ({ name }) => {
       if (name === 'HeadObject') throw s3Failure('NotFound', 404);
