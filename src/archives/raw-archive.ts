@@ -14,6 +14,7 @@ export async function* rawArchive(frames: ArchiveFrames, archive: ArchiveReferen
   for (let batch = await frames.next(); batch.length > 0; batch = await frames.next())
     for (const frame of batch) {
       const raw = await expanded(content.add(frame), archive);
+      frame.memory?.release();
       if (raw !== undefined) yield raw;
     }
   for (;;) {

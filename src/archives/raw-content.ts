@@ -20,7 +20,10 @@ export class RawContent {
 
   /** Resolves with the raw bytes of the next frame that was added, `undefined` if all were taken. */
   async take(): Promise<Uint8Array | undefined> {
-    return (await this.#next())?.raw;
+    const next = await this.#next();
+    // The bytes of a frame that is not compressed are now the caller's.
+    if (next?.frame.encoding === 'zstd') next.frame.memory?.release();
+    return next?.raw;
   }
 
   /** As `add`, for a caller that needs only size and digest. */
@@ -42,6 +45,7 @@ export class RawContent {
   #begin(frame: ArchiveFrame): boolean {
     const raw = expand(frame);
     raw.catch(ignore);
+    frame.memory?.hold();
     this.#pending.push({ frame, raw });
     return this.#pending.length > CONCURRENCY;
   }
@@ -60,6 +64,7 @@ export class RawContent {
     const next = await this.#next();
     // The bytes of a frame that is not compressed are those that the frame's user has.
     if (next?.frame.encoding === 'zstd') freeBytes(next.raw);
+    next?.frame.memory?.release();
     return next !== undefined;
   }
 }

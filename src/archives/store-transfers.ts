@@ -34,8 +34,9 @@ export class StoreTransfers implements ArchiveTransfers {
     { signal, progress }: AbortOptions & { readonly progress?: ((rawBytes: number) => void) | undefined } = {},
   ): Promise<ArchiveContent> {
     const frames = new ProvenFrames(await source({ signal }));
+    const bytes = saveFrames(frames, { keepsChunks: store.keepsChunks ?? true, progress });
     const stop = (): void => frames.stop();
-    const written = await writeVerified(store, key, { bytes: saveFrames(frames, progress), stop }, { signal });
+    const written = await writeVerified(store, key, { bytes, stop }, { signal });
     if (frames.end === undefined) throw new Error('the frames have no end');
     return { ...frames.end, ...written };
   }
@@ -105,7 +106,11 @@ export class StoreTransfers implements ArchiveTransfers {
     const stored = await StoredBytes.open(from.store, from.archive, { ...this.#limits, signal });
     const stop = (reason: unknown): void => stored.stop(reason);
     const { rawBytes, digest } = from.archive;
-    return { rawBytes, digest, ...(await writeVerified(to.store, to.key, { bytes: allOf(stored), stop }, { signal })) };
+    return {
+      rawBytes,
+      digest,
+      ...(await writeVerified(to.store, to.key, { bytes: allOf(stored, to.store), stop }, { signal })),
+    };
   }
 
   async #frames(store: ArchiveStore, archive: ArchiveReference, options: AbortOptions): Promise<StoredFrames> {
@@ -113,6 +118,12 @@ export class StoreTransfers implements ArchiveTransfers {
   }
 }
 
-async function* allOf(stored: StoredBytes): AsyncGenerator<Uint8Array> {
-  for (let bytes = await stored.next(); bytes !== undefined; bytes = await stored.next()) yield bytes;
+async function* allOf(
+  stored: StoredBytes,
+  { keepsChunks = true }: Pick<ArchiveStore, 'keepsChunks'>,
+): AsyncGenerator<Uint8Array> {
+  for (let bytes = await stored.next(); bytes !== undefined; bytes = await stored.next()) {
+    yield bytes;
+    if (!keepsChunks) stored.free(bytes);
+  }
 }

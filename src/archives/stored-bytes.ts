@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 
 import { ClosedError } from '../errors/caller.ts';
 import { ArchiveDamagedError, StoreUnavailableError } from '../errors/store.ts';
+import { freeBytes } from '../internal/free-bytes.ts';
 import { Interrupter } from '../internal/interrupter.ts';
 import { SilenceWatch } from '../internal/silence-watch.ts';
 import { TookTooLong, within } from '../internal/within.ts';
@@ -22,6 +23,7 @@ export interface ReadLimits {
 export class StoredBytes {
   readonly #archive: ArchiveReference;
   readonly #readable: Readable;
+  readonly #keepsChunks: boolean;
   readonly #iterator: AsyncIterator<unknown>;
   readonly #interrupter = new Interrupter();
   readonly #hash: Hash = createHash('sha256');
@@ -33,9 +35,10 @@ export class StoredBytes {
   private constructor(
     archive: ArchiveReference,
     readable: Readable,
-    { clock, stallMs, signal }: ReadLimits & AbortOptions,
+    { clock, stallMs, signal, keepsChunks = true }: ReadLimits & AbortOptions & Pick<ArchiveStore, 'keepsChunks'>,
   ) {
     this.#archive = archive;
+    this.#keepsChunks = keepsChunks;
     this.#readable = readable;
     readable.on('error', ignore);
     this.#iterator = readable[Symbol.asyncIterator]();
@@ -58,7 +61,8 @@ export class StoredBytes {
     const { clock, stallMs, signal } = options;
     const read = (opening: AbortSignal): Promise<Readable> => store.read(archive.key, { signal: opening });
     try {
-      return new StoredBytes(archive, await within(stallMs, clock, read, signal), options);
+      const { keepsChunks } = store;
+      return new StoredBytes(archive, await within(stallMs, clock, read, signal), { ...options, keepsChunks });
     } catch (error) {
       throw error instanceof TookTooLong ? stalled(archive, stallMs) : error;
     }
@@ -86,6 +90,11 @@ export class StoredBytes {
     } finally {
       this.#isWaiting = false;
     }
+  }
+
+  /** Frees the memory of bytes that are not used any more, unless the store keeps it. */
+  free(bytes: Uint8Array): void {
+    if (!this.#keepsChunks) freeBytes(bytes);
   }
 
   /** Closes the connection to the store. Later calls of `next` reject with the reason. Idempotent. */

@@ -48,6 +48,7 @@ export class StoredFrames implements ArchiveFrames {
       const bytes = await this.#bytes.next();
       const frames = bytes === undefined ? [] : this.#reader.push(bytes);
       if (bytes === undefined) this.#finish();
+      else this.#bytes.free(bytes);
       if (frames.length > 0) return frames;
     }
     return [];

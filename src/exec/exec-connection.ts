@@ -34,7 +34,7 @@ export interface ExecConnectionOptions {
 
 /** Receives the stdout and the end of a command. */
 export interface ExecHandlers {
-  /** Receives bytes of stdout. The callee owns the chunk. */
+  /** Receives bytes of stdout, which are valid only until it returns. */
   data(chunk: Uint8Array): void;
   /** Called once, after the last data, with the reason. */
   end(reason: Error): void;
@@ -198,7 +198,7 @@ export class ExecConnection {
 
   #deliver(chunk: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#handlers === undefined) this.#early.push(chunk);
+    if (this.#handlers === undefined) this.#early.push(Buffer.from(chunk));
     else this.#handlers.data(chunk);
   }
 

@@ -35,8 +35,8 @@ export const messageHeadBytes = 15;
 /** Receives what the server sends. */
 export interface WireHandlers {
   /**
-   * Receives at least one byte of a message on a channel, which may be an unknown one. The callee
-   * owns the bytes. Must not throw.
+   * Receives at least one byte of a message on a channel, which may be an unknown one. The bytes are
+   * valid only until it returns. Must not throw.
    */
   data(channel: number, bytes: Buffer): void;
   /** Called once, after the last data. `how` describes the end for operators. Must not throw. */

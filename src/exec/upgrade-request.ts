@@ -1,7 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 
-import { DirectReading } from './direct-reading.ts';
+import { DirectReading } from '../internal/direct-reading.ts';
 import type { ExecWire, UpgradeHandlers, UpgradeRequest, WireHandlers } from './exec-wire.ts';
 import { defaultPortOf, portOf, type UpgradeTarget } from './upgrade.ts';
 import type { UpgradedSocket } from './wire-socket.ts';

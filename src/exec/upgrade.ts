@@ -2,7 +2,7 @@ import type { RequestOptions } from 'node:https';
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 
-import type { DirectReading } from './direct-reading.ts';
+import type { DirectReading } from '../internal/direct-reading.ts';
 import type { ExecEndpoint, ExecTls } from './exec-endpoint.ts';
 import { openTunnel } from './proxy-tunnel.ts';
 

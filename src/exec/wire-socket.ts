@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-import type { DirectReading } from './direct-reading.ts';
+import type { DirectReading } from '../internal/direct-reading.ts';
 
 /** A connection that has switched from HTTP, without any listeners. */
 export interface UpgradedSocket {

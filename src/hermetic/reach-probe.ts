@@ -77,7 +77,7 @@ async function outputOf(connection: ReachConnection): Promise<{ readonly line: s
   return await new Promise((resolve) => {
     connection.start({
       data: (chunk) => {
-        if (bytes < maxLineBytes) chunks.push(chunk);
+        if (bytes < maxLineBytes) chunks.push(Buffer.from(chunk));
         bytes += chunk.byteLength;
       },
       end: (reason) => resolve({ line: Buffer.concat(chunks).toString('utf8'), reason }),

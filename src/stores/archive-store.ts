@@ -66,6 +66,15 @@ export interface ArchiveStore {
   /** The name that is stored with each archive. Unique among a worker's stores, and never `pod`. */
   readonly name: string;
   /**
+   * Whether the store uses chunks of bytes for longer than it must. `false` means that `write` does not
+   * use a chunk after it has asked for the next one, and that `read` passes on chunks that nothing else
+   * uses, each with memory of its own. The library then frees the memory of a chunk as soon as it has
+   * used it, and the collector has nothing to do. Bytes that are used nevertheless are lost.
+   *
+   * @defaultValue `true`
+   */
+  readonly keepsChunks?: boolean | undefined;
+  /**
    * Writes an archive. Reads the source only as fast as it can store the bytes, and ends it on
    * failure. Resolves when the bytes are durable. After a rejection the key may have no, some or all
    * bytes, which `delete` removes. Rejects with the source's own error if the source fails. Rejects

@@ -1,3 +1,4 @@
+import type { SharedMemory } from '../internal/shared-memory.ts';
 import type { AbortOptions } from '../runtime/options.ts';
 import type { CopyOptions, ReceivedArchive, StoreLocation } from './artifact-store.ts';
 
@@ -11,6 +12,13 @@ export interface ArchiveFrame {
   readonly rawLength: number;
   /** The bytes in their encoding. */
   readonly bytes: Uint8Array;
+  /**
+   * The memory of the bytes, if they are alone in it. The caller of `next` is its user, and releases it
+   * when the frame was passed on. What uses the bytes for longer holds it.
+   *
+   * @defaultValue the collector frees the bytes
+   */
+  readonly memory?: SharedMemory | undefined;
 }
 
 /** The size and digest of a raw archive, as its sender has computed them. */
@@ -23,9 +31,8 @@ export interface FramesEnd {
 /** The frames of one archive, in order. Read once. */
 export interface ArchiveFrames {
   /**
-   * Resolves with the next frames: at least one, or none at the end. Their bytes are the caller's, who
-   * may free them. Rejects with the error that has ended the frames. Frames that were not passed on
-   * yet fill the sender's window.
+   * Resolves with the next frames: at least one, or none at the end. Rejects with the error that has
+   * ended the frames. Frames that were not passed on yet fill the sender's window.
    */
   next(): Promise<readonly ArchiveFrame[]>;
   /** Reports that a frame was passed on, so that the sender may send more. */

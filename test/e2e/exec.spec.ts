@@ -49,7 +49,7 @@ describe('an exec on a real cluster', () => {
     const connection = await openExec(await endpoint(command, podName), options);
     const chunks: Uint8Array[] = [];
     const reason = await new Promise<Error>((resolve) =>
-      connection.start({ data: (chunk) => chunks.push(chunk), end: resolve }),
+      connection.start({ data: (chunk) => chunks.push(Buffer.from(chunk)), end: resolve }),
     );
     if (reason instanceof ExecHandshakeFailedError) throw reason;
     return { stdout: Buffer.concat(chunks), reason, connection };

@@ -50,7 +50,7 @@ export class PipeConnection implements ByteConnection {
     const written = Promise.withResolvers<void>();
     for (const [index, chunk] of chunks.entries()) {
       this.sentBytes += chunk.byteLength;
-      stdin.write(chunk, (error) => {
+      stdin.write(Buffer.from(chunk), (error) => {
         if (error) written.reject(error);
         else if (index === chunks.length - 1) written.resolve();
       });
@@ -97,6 +97,8 @@ export class PipeConnection implements ByteConnection {
       const part = chunk.subarray(at, Math.min(at + splitBytes, at + cutAfterReceivedBytes - this.receivedBytes));
       this.receivedBytes += part.length;
       if (part.length > 0) this.#handlers.data(part);
+      // The bytes are valid only until then.
+      part.fill(0xaa);
       if (this.receivedBytes >= cutAfterReceivedBytes) this.cut();
     }
     if (this.#stalled) this.#child.stdout.pause();

@@ -64,7 +64,7 @@ export class ScriptedAgent {
   readonly connection: ByteConnection = {
     start: (handlers) => {
       this.#handlers = handlers;
-      for (const chunk of this.#early.splice(0)) handlers.data(chunk);
+      for (const chunk of this.#early.splice(0)) this.#pass(chunk, handlers);
     },
     write: async (chunks) => {
       if (this.closed || this.#handlers === undefined) throw new Error('the connection has ended');
@@ -81,7 +81,7 @@ export class ScriptedAgent {
   send(...frames: Uint8Array[]): void {
     const chunk = Buffer.concat(frames);
     if (this.#handlers === undefined) this.#early.push(chunk);
-    else this.#handlers.data(chunk);
+    else this.#pass(chunk, this.#handlers);
   }
 
   json(type: WireType, value: unknown): void {
@@ -189,6 +189,12 @@ export class ScriptedAgent {
       await setImmediate();
     }
     this.send(wireEnd(stream, bytes.length, sha256(bytes)));
+  }
+
+  /** Passes bytes that are valid only until the handler returns. */
+  #pass(chunk: Buffer, handlers: ByteConnectionHandlers): void {
+    handlers.data(chunk);
+    chunk.fill(0xaa);
   }
 
   async #arrival(): Promise<void> {

@@ -6,8 +6,8 @@ export interface ByteConnection {
   /** Called once, before any other call. Bytes that arrive earlier are kept. */
   start(handlers: ByteConnectionHandlers): void;
   /**
-   * Resolves when the bytes have left this process's queue; the caller must not change them before.
-   * Rejects when the connection has ended.
+   * Resolves when the bytes have left this process's queue. The caller may change and free them as soon
+   * as the call has returned. Rejects when the connection has ended.
    */
   write(chunks: readonly Uint8Array[]): Promise<void>;
   /** Releases the connection at once. `end` is not called afterwards. Idempotent. */
@@ -15,7 +15,7 @@ export interface ByteConnection {
 }
 
 export interface ByteConnectionHandlers {
-  /** The callee owns the chunk. */
+  /** The chunk is valid only until it returns. */
   data(chunk: Uint8Array): void;
   /** Called once, when the connection has ended; `reason` is a typed error. */
   end(reason: Error): void;

@@ -1,10 +1,11 @@
 import { addAbortListener } from 'node:events';
 
 import { ClosedError } from '../../errors/caller.ts';
+import { ByteCollector } from '../../internal/byte-collector.ts';
 import { ChangeSignal } from '../../internal/change-signal.ts';
+import { SharedMemory } from '../../internal/shared-memory.ts';
 import type { ArchiveFrame, ArchiveFrames, FramesEnd } from '../../stores/frame-store.ts';
 import { transferFailure } from '../wire/agent-error.ts';
-import { ByteQueue } from '../wire/byte-queue.ts';
 import { type DataFrame, MAX_DATA_BYTES } from '../wire/frame.ts';
 import { DownloadOperation } from './download-operation.ts';
 import type { TransferResult } from './transfer-progress.ts';
@@ -42,7 +43,7 @@ class DownloadedFrames implements ArchiveFrames {
 export class FrameDownload extends DownloadOperation {
   readonly frames: ArchiveFrames = new DownloadedFrames(this);
   readonly #change = new ChangeSignal();
-  readonly #raw = new ByteQueue();
+  readonly #raw = new ByteCollector(MAX_DATA_BYTES);
   /** Whether the last received bytes are an incomplete raw frame. */
   #isPart = false;
   #ready: ArchiveFrame[] = [];
@@ -57,7 +58,7 @@ export class FrameDownload extends DownloadOperation {
   /** Implements `ArchiveFrames.next`. */
   async next(): Promise<readonly ArchiveFrame[]> {
     for (;;) {
-      if (!this.#isPart) this.#join(1);
+      if (!this.#isPart) this.#flush();
       if (this.#ready.length > 0 || this.#result !== undefined) break;
       if (this.#failure !== undefined) throw this.#failure.reason;
       await this.#change.wait();
@@ -93,12 +94,10 @@ export class FrameDownload extends DownloadOperation {
   }
 
   protected override take({ encoding, bytes, rawLength, isPart = false }: DataFrame): void {
-    if (encoding === 'raw') {
-      this.#raw.push(bytes);
-      this.#join(MAX_DATA_BYTES);
-    } else {
-      this.#join(1);
-      this.#ready.push({ encoding, rawLength, bytes });
+    if (encoding === 'raw') this.#collect(bytes);
+    else {
+      this.#flush();
+      this.#ready.push({ encoding, rawLength, bytes, memory: new SharedMemory(bytes) });
     }
     this.#isPart = isPart;
     this.#change.notify();
@@ -116,14 +115,19 @@ export class FrameDownload extends DownloadOperation {
     if (!this.isOver) void this.cancel();
   }
 
-  /** Makes frames of the raw bytes while at least `least` of them are held. */
-  #join(least: number): void {
-    while (this.#raw.length >= least) {
-      const rawLength = Math.min(this.#raw.length, MAX_DATA_BYTES);
-      const pieces = this.#raw.take(rawLength);
-      const [first] = pieces;
-      const bytes = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, rawLength);
-      this.#ready.push({ encoding: 'raw', rawLength, bytes });
+  /** Copies raw bytes, and makes frames of the largest size of them. */
+  #collect(bytes: Uint8Array): void {
+    for (let rest = bytes; rest.byteLength > 0; ) {
+      const piece = rest.subarray(0, this.#raw.room);
+      this.#raw.add(piece);
+      rest = rest.subarray(piece.byteLength);
+      if (this.#raw.room === 0) this.#flush();
     }
+  }
+
+  /** Makes a frame of the raw bytes that are held. */
+  #flush(): void {
+    const rawLength = this.#raw.length;
+    if (rawLength > 0) this.#ready.push({ encoding: 'raw', rawLength, ...this.#raw.take() });
   }
 }

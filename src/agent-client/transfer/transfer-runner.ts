@@ -214,7 +214,10 @@ export class TransferRunner {
     const download = await this.download(spec, (...parts) => new FrameDownload(...parts), signal);
     using _listener = signal === undefined ? undefined : addAbortListener(signal, () => download.stop());
     for (let frames = await download.next(); frames.length > 0; frames = await download.next())
-      for (const frame of frames) download.passed(frame);
+      for (const frame of frames) {
+        download.passed(frame);
+        frame.memory?.release();
+      }
     return download.requireResult();
   }
 

@@ -3,7 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { InvalidSpecError } from '../../errors/caller.ts';
 import { endSource } from '../../internal/end-source.ts';
 import { OrderedTasks } from '../../internal/ordered-tasks.ts';
-import type { ArchiveFrames } from '../../stores/frame-store.ts';
+import type { ArchiveFrame, ArchiveFrames } from '../../stores/frame-store.ts';
 import { ByteQueue } from '../wire/byte-queue.ts';
 import { DataCompressor } from '../wire/data-compression.ts';
 import { MAX_DATA_BYTES } from '../wire/frame.ts';
@@ -135,7 +135,7 @@ export class RelayFeed implements UploadFeed {
       if (frames.length === 0) break;
       for (const frame of frames) {
         sink.touch();
-        if (frame.encoding === 'raw') await this.#sendRaw(sink, frame.bytes);
+        if (frame.encoding === 'raw') await this.#sendRaw(sink, frame);
         else {
           await sink.reserveWhole(frame.rawLength);
           await this.#send(sink, { ...frame, pieces: [frame.bytes] });
@@ -151,16 +151,18 @@ export class RelayFeed implements UploadFeed {
   }
 
   /** Splits the bytes where the agent's window has less room. */
-  async #sendRaw(sink: UploadSink, bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.byteLength; ) {
-      const rawLength = await sink.reserve(bytes.byteLength - at);
-      await this.#send(sink, { encoding: 'raw', rawLength, pieces: [bytes.subarray(at, at + rawLength)] });
-      at += rawLength;
+  async #sendRaw(sink: UploadSink, { bytes, memory }: ArchiveFrame): Promise<void> {
+    for (let rest = bytes; rest.byteLength > 0; ) {
+      const rawLength = await sink.reserve(rest.byteLength);
+      const pieces = [rest.subarray(0, rawLength)];
+      rest = rest.subarray(rawLength);
+      // The parts are acknowledged in order: the last one has the memory of all.
+      await this.#send(sink, { encoding: 'raw', rawLength, pieces, memory: rest.byteLength > 0 ? undefined : memory });
     }
   }
 
-  async #send(sink: UploadSink, { encoding, rawLength, pieces }: Omit<OutgoingFrame, 'offset'>): Promise<void> {
-    const added = sink.add({ encoding, rawLength, pieces, offset: sink.reserved - rawLength });
+  async #send(sink: UploadSink, { encoding, rawLength, pieces, memory }: Omit<OutgoingFrame, 'offset'>): Promise<void> {
+    const added = sink.add({ encoding, rawLength, pieces, memory, offset: sink.reserved - rawLength });
     if (added !== undefined) await sink.wait(added);
   }
 }

@@ -1,4 +1,5 @@
 import { ProtocolViolationError } from '../../errors/connection.ts';
+import type { SharedMemory } from '../../internal/shared-memory.ts';
 import type { OperationChannel } from '../session/agent-session.ts';
 import type { EncodedData } from '../wire/data-compression.ts';
 import { encodeDataFrame, FrameType } from '../wire/frame.ts';
@@ -9,6 +10,8 @@ export interface OutgoingFrame extends EncodedData {
   /** The offset of the first raw byte. */
   readonly offset: number;
   readonly rawLength: number;
+  /** The memory of the pieces. The outbox releases it when the agent has the bytes. */
+  readonly memory?: SharedMemory | undefined;
 }
 
 /** The agent's position in an upload, and its capabilities. */
@@ -110,6 +113,7 @@ export class UploadOutbox {
   #drop(first: OutgoingFrame): void {
     this.#frames.shift();
     this.#begin = first.offset + first.rawLength;
+    first.memory?.release();
   }
 
   get #isFull(): boolean {

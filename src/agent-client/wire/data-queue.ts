@@ -4,6 +4,7 @@ import { SerialConsumer } from '../../internal/serial-consumer.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { expand } from './data-compression.ts';
 import type { DataFrame } from './frame.ts';
+import { ReceivedBytes } from './received-bytes.ts';
 
 /**
  * The maximum number of bytes of one delivery. Few large writes to a file cost less than many small
@@ -26,13 +27,15 @@ export interface DataQueueOptions {
 
 /**
  * Queues the bytes of a stream between the connection, which is always read, and a consumer.
- * Delivers bytes at once and unchanged while the consumer is idle; bytes that arrive meanwhile and
- * are contiguous are delivered together. The cost of a held window does not depend on its frames.
+ * Delivers bytes at once while the consumer is idle; bytes that arrive meanwhile and are contiguous are
+ * delivered together. The bytes are the consumer's. The cost of a held window does not depend on its
+ * frames.
  */
 export class DataQueue {
   readonly #options: DataQueueOptions;
   readonly #consumer: SerialConsumer<Uint8Array>;
   readonly #order: OrderedTasks<Uint8Array>;
+  readonly #received = new ReceivedBytes();
   /** Expanded bytes that were not delivered yet. */
   readonly #ready = new ByteQueue();
   /** Whether the last received bytes are an incomplete frame. */
@@ -71,8 +74,10 @@ export class DataQueue {
   add(frame: DataFrame): void {
     if (this.#order.size > MAX_WAITING)
       throw new ProtocolViolationError(`stream ${frame.stream} has too many waiting frames`);
+    const isFirst = !this.#isPart;
     this.#isPart = frame.isPart === true;
-    this.#order.add(() => expand(frame));
+    const bytes = frame.encoding === 'raw' ? this.#received.copy(frame.bytes, isFirst) : frame.bytes;
+    this.#order.add(() => expand({ ...frame, bytes }));
   }
 
   /** Resolves when all received bytes were taken. Never settles after a failure or `stop`. */

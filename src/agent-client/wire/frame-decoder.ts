@@ -1,4 +1,5 @@
 import { ProtocolViolationError } from '../../errors/connection.ts';
+import { freeableBytes } from '../../internal/free-bytes.ts';
 import {
   type BareType,
   type ControlType,
@@ -49,16 +50,19 @@ interface Header {
 type DataHeader = Omit<DataFrame, 'type' | 'bytes'>;
 
 /**
- * Decodes frames from chunks of any size. Parts that lie whole in a chunk are not copied, nor are
- * the bytes of raw DATA, which are emitted as they arrive. A decoder holds at most one frame and
- * one JSON text. It must not be used after it has thrown.
+ * Decodes frames from chunks of any size, which are not used after `push`. Parts that lie whole in a
+ * chunk are not copied, except for the bytes of zstd, nor are the bytes of raw DATA, which are emitted
+ * as they arrive. A decoder holds at most one frame and one JSON text. It must not be used after it has
+ * thrown.
  */
 export class FrameDecoder {
   readonly #emit: (frame: Frame) => void;
-  /** Collected bytes: `#need` of them complete the header, the DATA header, or the payload. */
-  #parts: Uint8Array[] = [];
+  /** The first `#have` bytes of a header, a DATA header or a payload, which has `#need` bytes. */
+  #part: Buffer | undefined;
   #have = 0;
   #need = FRAME_HEADER_BYTES;
+  /** Whether they are copied in any case, into memory of their own. */
+  #isOwned = false;
   #complete: (bytes: Buffer) => void = this.#onHeader.bind(this);
   /** The rest of a raw DATA frame. */
   #raw: { readonly stream: StreamId; offset: number; left: number } | undefined;
@@ -76,15 +80,20 @@ export class FrameDecoder {
 
   #collect(chunk: Uint8Array): Uint8Array {
     const piece = chunk.subarray(0, this.#need - this.#have);
-    this.#parts.push(piece);
-    this.#have += piece.byteLength;
-    if (this.#have === this.#need) {
-      const bytes = join(this.#parts, this.#have);
-      this.#parts = [];
-      this.#have = 0;
-      this.#complete(bytes);
-    }
+    if (piece.byteLength < this.#need || this.#isOwned) this.#gather(piece);
+    else this.#complete(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
     return chunk.subarray(piece.byteLength);
+  }
+
+  #gather(piece: Uint8Array): void {
+    this.#part ??= freeableBytes(this.#need);
+    this.#part.set(piece, this.#have);
+    this.#have += piece.byteLength;
+    if (this.#have < this.#need) return;
+    const bytes = this.#part;
+    this.#part = undefined;
+    this.#have = 0;
+    this.#complete(bytes);
   }
 
   #passRaw(raw: { readonly stream: StreamId; offset: number; left: number }, chunk: Uint8Array): Uint8Array {
@@ -105,9 +114,10 @@ export class FrameDecoder {
     return chunk.subarray(bytes.byteLength);
   }
 
-  #expect(need: number, complete: (bytes: Buffer) => void): void {
+  #expect(need: number, complete: (bytes: Buffer) => void, isOwned = false): void {
     this.#need = need;
     this.#complete = complete;
+    this.#isOwned = isOwned;
     if (need === 0) complete(Buffer.alloc(0));
   }
 
@@ -138,10 +148,11 @@ export class FrameDecoder {
       this.#expectHeader();
       return;
     }
-    this.#expect(header.payloadBytes - DATA_HEADER_BYTES, (bytes) => {
+    const complete = (bytes: Buffer): void => {
       this.#expectHeader();
       this.#emit({ type: FrameType.DATA, ...data, bytes });
-    });
+    };
+    this.#expect(header.payloadBytes - DATA_HEADER_BYTES, complete, true);
   }
 
   #onPayload(header: Header, payload: Buffer): void {
@@ -160,7 +171,7 @@ export class FrameDecoder {
           type: header.type,
           stream: checkedStream(payload, 8),
           total: checkedOffset(payload, 8),
-          digest: payload.subarray(16),
+          digest: Buffer.from(payload.subarray(16)),
         });
         return;
       case FrameType.CANCEL:
@@ -187,7 +198,7 @@ export class FrameDecoder {
     text.bytes += payload.byteLength;
     if (text.bytes > MAX_CONTROL_BYTES)
       throw new ProtocolViolationError(`a text of more than ${MAX_CONTROL_BYTES} bytes`);
-    text.parts.push(payload);
+    text.parts.push(Buffer.from(payload));
     if ((flags & FrameFlag.MORE) !== 0) return;
     this.#text = undefined;
     this.#emit({ type, text: Buffer.concat(text.parts, text.bytes) });
@@ -197,12 +208,6 @@ export class FrameDecoder {
     if (this.#text !== undefined)
       throw new ProtocolViolationError(`a frame of type ${type} within a text of type ${this.#text.type}`);
   }
-}
-
-function join(parts: readonly Uint8Array[], length: number): Buffer {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return Buffer.from(first.buffer, first.byteOffset, first.byteLength);
-  return Buffer.concat(parts, length);
 }
 
 function checkedHeader(bytes: Buffer): Header {

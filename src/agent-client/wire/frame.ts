@@ -53,11 +53,14 @@ export type BareType = typeof FrameType.CANCEL | typeof FrameType.DONE | typeof 
 
 export interface ControlFrame {
   readonly type: ControlType;
-  /** The whole text, which may span several frames. */
+  /** The whole text, which may span several frames. Valid only while the frame is handled. */
   readonly text: Buffer;
 }
 
-/** Bytes of a stream. A raw frame that arrives in parts is emitted in parts, each as a frame. */
+/**
+ * Bytes of a stream. A raw frame that arrives in parts is emitted in parts, each as a frame. Raw bytes
+ * are valid only while the frame is handled; those of zstd are the handler's.
+ */
 export interface DataFrame {
   readonly type: typeof FrameType.DATA;
   readonly stream: StreamId;
@@ -91,7 +94,7 @@ export interface EndFrame {
 
 export interface PingFrame {
   readonly type: typeof FrameType.PING | typeof FrameType.PONG;
-  /** 8 bytes. */
+  /** 8 bytes, valid only while the frame is handled. */
   readonly opaque: Buffer;
 }
 

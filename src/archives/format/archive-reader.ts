@@ -1,5 +1,6 @@
 import { ZstdScanner } from '../../encodings/zstd-scanner.ts';
 import { ArchiveDamagedError, type ArchiveFacts } from '../../errors/store.ts';
+import { ByteCollector, type CollectedBytes } from '../../internal/byte-collector.ts';
 import type { ArchiveFrame } from '../../stores/frame-store.ts';
 import { MAX_FRAMES, SeekTable, TABLE_MAGIC } from './seek-table.ts';
 import { FRAME_MAGIC, InvalidFrame, MAX_STORED_BYTES, readZstdFrame } from './zstd-frame.ts';
@@ -11,8 +12,7 @@ export class ArchiveReader {
   readonly #facts: ArchiveFacts & { readonly key: string };
   readonly #table = new SeekTable();
   /** The bytes of the current frame. */
-  #pieces: Buffer[] = [];
-  #held = 0;
+  readonly #held = new ByteCollector(MAX_STORED_BYTES);
   #scanner: ZstdScanner | undefined;
   /** The seek table that follows the frames, once it has begun, and the part that has not arrived. */
   #expected: Buffer | undefined;
@@ -29,7 +29,7 @@ export class ArchiveReader {
   }
 
   /**
-   * Returns the frames that the bytes complete. The caller must not change the bytes later.
+   * Returns the frames that the bytes complete. Does not use the bytes later.
    *
    * @throws ArchiveDamagedError - the bytes are not those of an archive
    */
@@ -50,9 +50,9 @@ export class ArchiveReader {
 
   /** Takes the magic number of a frame or of the table. Returns the rest. */
   #magic(bytes: Buffer): Buffer {
-    const piece = this.#take(bytes, MAGIC_BYTES - this.#held);
-    if (this.#held < MAGIC_BYTES) return piece;
-    const head = Buffer.concat(this.#pieces);
+    const rest = this.#take(bytes, MAGIC_BYTES - this.#held.length);
+    if (this.#held.length < MAGIC_BYTES) return rest;
+    const head = Buffer.from(this.#held.bytes);
     const magic = head.readUInt32LE();
     if (magic === TABLE_MAGIC) this.#expected = this.#table.encode().subarray(MAGIC_BYTES);
     else if (magic !== FRAME_MAGIC) throw this.#damaged('something other than a frame follows its frames');
@@ -60,36 +60,33 @@ export class ArchiveReader {
       this.#scanner = new ZstdScanner();
       this.#scanner.push(head);
     }
-    return piece;
+    return rest;
   }
 
   /** Takes bytes of the current frame. Returns the rest. */
   #part(scanner: ZstdScanner, bytes: Buffer, frames: ArchiveFrame[]): Buffer {
-    const rest = this.#take(bytes, scanner.push(bytes));
-    if (this.#held > MAX_STORED_BYTES) throw this.#damaged(`a frame is larger than ${MAX_STORED_BYTES} bytes`);
+    const count = scanner.push(bytes);
+    if (count > this.#held.room) throw this.#damaged(`a frame is larger than ${MAX_STORED_BYTES} bytes`);
+    const rest = this.#take(bytes, count);
     if (!scanner.isEnded) return rest;
-    frames.push(this.#frame(Buffer.concat(this.#pieces, this.#held)));
-    this.#pieces = [];
-    this.#held = 0;
+    frames.push(this.#frame(this.#held.take()));
     this.#scanner = undefined;
     return rest;
   }
 
   #take(bytes: Buffer, count: number): Buffer {
-    const piece = bytes.subarray(0, count);
-    this.#pieces.push(piece);
-    this.#held += piece.length;
-    return bytes.subarray(piece.length);
+    this.#held.add(bytes.subarray(0, count));
+    return bytes.subarray(count);
   }
 
-  #frame(stored: Buffer): ArchiveFrame {
+  #frame({ bytes: stored, memory }: CollectedBytes): ArchiveFrame {
     if (this.#table.frames >= MAX_FRAMES) throw this.#damaged(`it has more than ${MAX_FRAMES} frames`);
     try {
       const { rawLength, rawPieces } = readZstdFrame(stored);
       this.#table.add(stored.length, rawLength);
       this.#rawBytes += rawLength;
-      if (rawPieces === undefined) return { encoding: 'zstd', rawLength, bytes: stored };
-      return { encoding: 'raw', rawLength, bytes: joined(rawPieces, stored) };
+      if (rawPieces === undefined) return { encoding: 'zstd', rawLength, bytes: stored, memory };
+      return { encoding: 'raw', rawLength, bytes: joined(rawPieces, stored), memory };
     } catch (error) {
       throw error instanceof InvalidFrame ? this.#damaged(`a frame ${error.message}`, error) : error;
     }

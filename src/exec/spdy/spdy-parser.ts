@@ -3,11 +3,8 @@ import { controlTypes, headBytes } from './spdy-frames.ts';
 
 /** Receives the server's frames. */
 export interface SpdySink {
-  /**
-   * Receives at least one byte of a data frame. `isFirst` is true if the frame begins with these
-   * bytes. They are a view of the pushed chunk.
-   */
-  data(stream: number, bytes: Buffer, isFirst: boolean): void;
+  /** Receives at least one byte of a data frame. The bytes are a view of the pushed chunk. */
+  data(stream: number, bytes: Buffer): void;
   /** The server has ended a stream. */
   ended(stream: number): void;
   /** The server has aborted a stream. */
@@ -30,7 +27,6 @@ export class SpdyParser {
   #headHas = 0;
   /** Bytes of the frame's payload that have not arrived yet. */
   #left = 0;
-  #isFirst = false;
   #control: Buffer[] = [];
 
   constructor(sink: SpdySink) {
@@ -63,7 +59,6 @@ export class SpdyParser {
     if (this.#headHas < headBytes) return used;
     this.#headHas = 0;
     this.#left = this.#head.readUIntBE(5, 3);
-    this.#isFirst = true;
     if (this.#isControl && this.#head.readUInt16BE(0) !== 0x8003)
       throw new ProtocolViolationError('a frame of another protocol than SPDY/3');
     if (this.#isControl && this.#left > maxControlBytes)
@@ -74,8 +69,7 @@ export class SpdyParser {
 
   #takePayload(bytes: Buffer): void {
     if (this.#isControl) this.#control.push(Buffer.from(bytes));
-    else this.#sink.data(this.#head.readUInt32BE(0), bytes, this.#isFirst);
-    this.#isFirst = false;
+    else this.#sink.data(this.#head.readUInt32BE(0), bytes);
     if (this.#left === 0) this.#end();
   }
 

@@ -1,6 +1,5 @@
 import { channels } from '../channels.ts';
 import type { ExecWire, WireHandlers } from '../exec-wire.ts';
-import { ReceivedBytes } from '../received-bytes.ts';
 import { type UpgradedSocket, WireSocket } from '../wire-socket.ts';
 import { dataFrameInPlace, pingFrame, streamFrame } from './spdy-frames.ts';
 import { SpdyParser } from './spdy-parser.ts';
@@ -19,13 +18,12 @@ export class SpdyWire implements ExecWire {
   readonly #socket: WireSocket;
   readonly #parser: SpdyParser;
   readonly #handlers: WireHandlers;
-  readonly #received = new ReceivedBytes();
   #pingId = -1;
 
   constructor(upgraded: UpgradedSocket, handlers: WireHandlers) {
     this.#handlers = handlers;
     this.#parser = new SpdyParser({
-      data: (stream, bytes, isFirst) => this.#receive(stream, bytes, isFirst),
+      data: (stream, bytes) => this.#receive(stream, bytes),
       ended: (stream) => this.#ended(stream),
       reset: (stream, status) => this.#end(`SPDY stream ${typeOf(stream)} reset with status ${status}`),
       ping: (id) => this.#ping(id),
@@ -62,10 +60,10 @@ export class SpdyWire implements ExecWire {
     this.#socket.terminate();
   }
 
-  #receive(stream: number, bytes: Buffer, isFirst: boolean): void {
+  #receive(stream: number, bytes: Buffer): void {
     if (this.#socket.isClosed) return;
     const channel = streams.find(({ id }) => id === stream)?.channel;
-    if (channel !== undefined) this.#handlers.data(channel, this.#received.copy(bytes, isFirst));
+    if (channel !== undefined) this.#handlers.data(channel, bytes);
   }
 
   /**

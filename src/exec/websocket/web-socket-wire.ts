@@ -1,7 +1,6 @@
 import { quote } from '../../internal/quote.ts';
 import { channels } from '../channels.ts';
 import type { ExecWire, WireHandlers } from '../exec-wire.ts';
-import { ReceivedBytes } from '../received-bytes.ts';
 import { type UpgradedSocket, WireSocket } from '../wire-socket.ts';
 import { encodeFrame, frameInPlace, type MaskMaker } from './frame-encoding.ts';
 import { FrameParser, noCode, opcodes } from './frame-parser.ts';
@@ -19,11 +18,8 @@ export class WebSocketWire implements ExecWire {
   readonly #handlers: WireHandlers;
   readonly #parser: FrameParser;
   readonly #mask: MaskMaker;
-  readonly #received = new ReceivedBytes();
   /** The channel of the present message. */
   #channel = 0;
-  /** Whether no byte of the message has been delivered yet. */
-  #begins = false;
 
   constructor(upgraded: UpgradedSocket, handlers: WireHandlers, mask: MaskMaker) {
     this.#mask = mask;
@@ -67,14 +63,8 @@ export class WebSocketWire implements ExecWire {
   #receive(bytes: Buffer, isFirst: boolean): void {
     if (this.#socket.isClosed) return;
     const payload = isFirst ? bytes.subarray(1) : bytes;
-    if (isFirst) {
-      this.#channel = bytes[0] ?? 0;
-      this.#begins = true;
-    }
-    if (payload.byteLength === 0) return;
-    const begins = this.#begins;
-    this.#begins = false;
-    this.#handlers.data(this.#channel, this.#received.copy(payload, begins));
+    if (isFirst) this.#channel = bytes[0] ?? 0;
+    if (payload.byteLength > 0) this.#handlers.data(this.#channel, payload);
   }
 
   #close(code: number, reason: Buffer): void {

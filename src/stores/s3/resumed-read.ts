@@ -1,4 +1,4 @@
-import { addAbortListener } from 'node:events';
+import { addAbortListener, on } from 'node:events';
 import type { Readable } from 'node:stream';
 
 import { ArchiveDamagedError, StoreUnavailableError } from '../../errors/store.ts';
@@ -34,7 +34,9 @@ const budgetMs = 60_000;
 export function resumedRead(first: OpenedObject, options: ResumedReadOptions): Readable {
   const stop = new AbortController();
   const chunks = new ObjectBytes(first, options, stop.signal).chunks();
-  const readable = generatedReadable(chunks, { stop: (reason) => stop.abort(reason), signal: options.signal });
+  const stopReading = (reason: Error): void => stop.abort(reason);
+  // Holds one chunk: an iterator of the readable joins the chunks that it holds, and leaves these behind.
+  const readable = generatedReadable(chunks, { stop: stopReading, signal: options.signal, bufferBytes: 1 });
   // Chunks that were never asked for end without a step.
   readable.once('close', () => first.body.destroy());
   return readable;
@@ -88,7 +90,7 @@ class ObjectBytes {
     // A server without ranges sends the whole object.
     let surplus = this.#at - start;
     try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
+      for await (const [chunk] of chunksOf(body)) {
         isAsked = false;
         const wanted = chunk.subarray(surplus);
         surplus -= chunk.length - wanted.length;
@@ -112,6 +114,17 @@ class ObjectBytes {
     opened?.body.destroy();
     throw new ArchiveDamagedError({ store, key }, 'it has changed while it was read');
   }
+}
+
+/** Yields the chunks of a body one by one, as they have arrived. */
+function chunksOf(body: Readable): AsyncIterable<[Buffer]> {
+  // A body that is destroyed after its chunks were left fails without a listener.
+  body.on('error', ignore);
+  return on(body, 'data', { close: ['end', 'close'], highWaterMark: 1, lowWaterMark: 1 }) as AsyncIterable<[Buffer]>;
+}
+
+function ignore(): void {
+  // The reader of the chunks receives the error.
 }
 
 function textOf(failure: unknown): string {

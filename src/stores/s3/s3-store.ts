@@ -34,6 +34,8 @@ export function openS3Store(options: S3StoreOptions, components: S3StoreComponen
 /** Keeps archives as objects of a bucket. */
 export class S3Store implements ArchiveStore {
   readonly name: string;
+  /** An upload copies a chunk into its buffer; those of a download are copies of what a socket has read. */
+  readonly keepsChunks = false;
   readonly #sdk: SdkClient;
   readonly #objects: SdkObjects;
   readonly #uploads: SdkUploads;

@@ -1,12 +1,10 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-
 import type * as S3Sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 
 import { ClosedError, InvalidSpecError } from '../../errors/caller.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { S3Credentials } from '../../runtime/s3-store-options.ts';
+import { ReusingHttpAgent, ReusingHttpsAgent } from './reusing-agents.ts';
 import { CredentialsFailure, isRefusedCredential, isReset, s3ErrorOf } from './s3-errors.ts';
 import type { S3Settings } from './s3-settings.ts';
 
@@ -40,8 +38,8 @@ const connectionTimeoutMs = 10_000;
 export class SdkClient {
   readonly settings: S3Settings;
   readonly #load: () => Promise<S3Module>;
-  readonly #httpAgent = new HttpAgent({ keepAlive: true, maxSockets });
-  readonly #httpsAgent: HttpsAgent;
+  readonly #httpAgent = new ReusingHttpAgent({ keepAlive: true, maxSockets });
+  readonly #httpsAgent: ReusingHttpsAgent;
   #opened: Promise<OpenedClient> | undefined;
   #renewing: Promise<OpenedClient | undefined> | undefined;
   #isClosed = false;
@@ -49,7 +47,7 @@ export class SdkClient {
   constructor(settings: S3Settings, load: () => Promise<S3Module> = importS3) {
     this.settings = settings;
     this.#load = load;
-    this.#httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets, ca: settings.ca });
+    this.#httpsAgent = new ReusingHttpsAgent({ keepAlive: true, maxSockets, ca: settings.ca });
   }
 
   /** The bucket and the key of the object of an archive. */

@@ -4,10 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
+import { freeBytes } from '../../../src/internal/free-bytes.ts';
 import type { ArchiveStore } from '../../../src/stores/archive-store.ts';
 import { rejection } from '../../support/rejection.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { allOf, contentOf, inChunks, seededBytes, sha256 } from '../../support/stores/archive-bytes.ts';
+import { alone } from '../../support/stores/memory-archive-store.ts';
 import { Tripwire } from '../../support/tripwire.ts';
 
 export interface ArchiveStoreSuite {
@@ -124,6 +126,32 @@ export function describeArchiveStore(title: string, suite: ArchiveStoreSuite): v
         }
       }
       await store.write(key, reused());
+      expect((await read(key)).equals(bytes)).to.equal(true);
+    });
+
+    it('does not use the chunks that it does not keep', async function () {
+      if (store.keepsChunks !== false) {
+        console.log('      skipped: the store keeps chunks');
+        return this.skip();
+      }
+      const [key, bytes] = [newKey(), seededBytes(3 * partBytes + 1)];
+      async function* freed(): AsyncGenerator<Uint8Array> {
+        for (let at = 0; at < bytes.length; at += 70_001) {
+          const chunk = alone(bytes.subarray(at, at + 70_001));
+          yield chunk;
+          chunk.fill(0xaa);
+          freeBytes(chunk);
+          expect(chunk).to.have.lengthOf(0);
+        }
+      }
+      await store.write(key, freed());
+      const parts: Buffer[] = [];
+      for await (const chunk of (await store.read(key)) as AsyncIterable<Buffer>) {
+        parts.push(Buffer.from(chunk));
+        chunk.fill(0xaa);
+        freeBytes(chunk);
+      }
+      expect(Buffer.concat(parts).equals(bytes)).to.equal(true);
       expect((await read(key)).equals(bytes)).to.equal(true);
     });
 

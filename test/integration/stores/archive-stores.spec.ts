@@ -8,6 +8,10 @@ import { MemoryArchiveStore } from '../../support/stores/memory-archive-store.ts
 
 describeArchiveStore('an archive store in memory', { open: async () => new MemoryArchiveStore() });
 
+describeArchiveStore('an archive store in memory that keeps no chunks', {
+  open: async () => new MemoryArchiveStore({ keepsChunks: false }),
+});
+
 describe('in a temporary folder', () => {
   let folder: string;
 

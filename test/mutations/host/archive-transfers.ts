@@ -1,6 +1,7 @@
 import type { Mutant } from '../../../scripts/mutant.ts';
 
 const format = { specs: ['test/unit/archives/format/archive-format.spec.ts'] };
+const memory = { specs: ['test/unit/archives/frame-memory.spec.ts'] };
 const transfers = { specs: ['test/unit/archives/store-transfers.spec.ts'] };
 
 /** Changes of `src/archives` that a test must detect. */
@@ -23,7 +24,7 @@ export const mutants: readonly Mutant[] = [
     name: 'an archive without its seek table is complete',
     file: 'src/archives/format/archive-reader.ts',
     find: 'if (this.#expected === undefined || this.#expected.length > 0)',
-    replace: 'if (this.#held > 0)',
+    replace: 'if (this.#held.length > 4)',
     killedBy: format,
   },
   {
@@ -60,6 +61,41 @@ export const mutants: readonly Mutant[] = [
     find: "if (next?.frame.encoding === 'zstd') freeBytes(next.raw);",
     replace: 'if (next !== undefined) freeBytes(next.raw);',
     killedBy: transfers,
+  },
+  {
+    name: 'a frame is freed before its digest is computed',
+    file: 'src/archives/raw-content.ts',
+    find: 'frame.memory?.hold();',
+    replace: '',
+    killedBy: memory,
+  },
+  {
+    name: 'a frame is freed before the store has taken it',
+    file: 'src/archives/save-frames.ts',
+    find: 'const stored = writer.add(frame);',
+    replace: 'const stored = writer.add(frame);\n      if (!keepsChunks) frame.memory?.release();',
+    killedBy: memory,
+  },
+  {
+    name: 'a frame is freed although the store keeps it',
+    file: 'src/archives/save-frames.ts',
+    find: 'if (!keepsChunks) frame',
+    replace: 'frame',
+    killedBy: memory,
+  },
+  {
+    name: 'a frame that an agent has acknowledged is left to the collector',
+    file: 'src/agent-client/transfer/upload-outbox.ts',
+    find: 'first.memory?.release();',
+    replace: '',
+    killedBy: memory,
+  },
+  {
+    name: 'a frame is freed when its first part is acknowledged',
+    file: 'src/agent-client/transfer/upload-feed.ts',
+    find: 'memory: rest.byteLength > 0 ? undefined : memory',
+    replace: 'memory',
+    killedBy: memory,
   },
   {
     name: 'a write does not compare the digest of the store',

@@ -18,20 +18,25 @@ export interface MemoryArchiveStoreOptions {
   readonly name?: string;
   /** Called before each call has an effect. What it throws ends the call. @defaultValue no fault */
   readonly fault?: (call: StoreCall, key: string) => void | Promise<void>;
+  /** @defaultValue `undefined` */
+  readonly keepsChunks?: boolean;
   /** The store's clock. @defaultValue the time of this machine */
   readonly now?: () => Date;
 }
 
-/** Keeps archives in memory. Reads return chunks of at most 64 KiB. */
+/** Keeps archives in memory. Reads return chunks of at most 64 KiB, which are copies unless it keeps them. */
 export class MemoryArchiveStore implements ArchiveStore {
   readonly name: string;
+  readonly keepsChunks: boolean | undefined;
   /** The archives by key. Tests may change and delete them. */
   readonly archives = new Map<string, { bytes: Buffer; readonly modifiedAt: Date }>();
   readonly #fault: (call: StoreCall, key: string) => void | Promise<void>;
   readonly #now: () => Date;
 
-  constructor({ name = 'memory', fault = () => {}, now = () => new Date() }: MemoryArchiveStoreOptions = {}) {
+  constructor(options: MemoryArchiveStoreOptions = {}) {
+    const { name = 'memory', keepsChunks, fault = () => {}, now = () => new Date() } = options;
     this.name = name;
+    this.keepsChunks = keepsChunks;
     this.#fault = fault;
     this.#now = now;
   }
@@ -56,7 +61,7 @@ export class MemoryArchiveStore implements ArchiveStore {
     await this.#fault('read', key);
     const archive = this.archives.get(key);
     if (archive === undefined) throw new ArchiveMissingError({ store: this.name, key });
-    return readableOf(chunksOf(archive.bytes.subarray(offset)), signal);
+    return readableOf(chunksOf(archive.bytes.subarray(offset), this.keepsChunks === false), signal);
   }
 
   async delete(key: string, { signal }: AbortOptions = {}): Promise<boolean> {
@@ -95,6 +100,16 @@ export function readableOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Arr
   return readable.once('close', () => signal?.removeEventListener('abort', stop));
 }
 
-function* chunksOf(bytes: Buffer): Iterable<Buffer> {
-  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+function* chunksOf(bytes: Buffer, areCopies: boolean): Iterable<Buffer> {
+  for (let at = 0; at < bytes.length; at += 65_536) {
+    const chunk = bytes.subarray(at, at + 65_536);
+    yield areCopies ? alone(chunk) : chunk;
+  }
+}
+
+/** Returns a copy with memory of its own, whatever its size. */
+export function alone(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.byteLength);
+  copy.set(bytes);
+  return copy;
 }

@@ -1,6 +1,7 @@
 // A host program that uses an S3 store, and prints by how many bytes its memory has grown at most:
 // `node s3-memory-host.ts OPTIONS up|down|uploads`, with `S3StoreOptions` as JSON. A process of its
 // own, because the heap of a process that has done other work before grows for other reasons.
+import { freeBytes } from '../../../src/internal/free-bytes.ts';
 import { systemClock } from '../../../src/internal/system-clock.ts';
 import type { S3StoreOptions } from '../../../src/runtime/s3-store-options.ts';
 import { PartBuffers } from '../../../src/stores/s3/part-buffers.ts';
@@ -26,7 +27,10 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
   },
   down: async () => {
     let bytes = 0;
-    for await (const chunk of (await store.read(key)) as AsyncIterable<Uint8Array>) bytes += chunk.length;
+    for await (const chunk of (await store.read(key)) as AsyncIterable<Uint8Array>) {
+      bytes += chunk.length;
+      freeBytes(chunk);
+    }
     if (bytes !== 1024 * MiB) throw new Error(`${bytes} bytes were read`);
   },
   uploads: async () => {

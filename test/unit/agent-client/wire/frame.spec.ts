@@ -21,12 +21,25 @@ import {
   wireFrame,
   wireWindow,
 } from '../../../support/agent/agent-wire.ts';
+import { alone } from '../../../support/stores/memory-archive-store.ts';
 
+/** Decodes chunks whose memory is reused after each, and copies what is valid only until then. */
 function decode(...chunks: Uint8Array[]): Frame[] {
   const frames: Frame[] = [];
-  const decoder = new FrameDecoder((frame) => frames.push(frame));
-  for (const chunk of chunks) decoder.push(chunk);
+  const decoder = new FrameDecoder((frame) => frames.push(kept(frame)));
+  for (const chunk of chunks) {
+    const reused = Buffer.from(chunk);
+    decoder.push(reused);
+    reused.fill(0xaa);
+  }
   return frames;
+}
+
+function kept(frame: Frame): Frame {
+  if ('text' in frame) return { ...frame, text: Buffer.from(frame.text) };
+  if ('opaque' in frame) return { ...frame, opaque: Buffer.from(frame.opaque) };
+  if (frame.type !== FrameType.DATA || frame.encoding === 'zstd') return frame;
+  return { ...frame, bytes: Buffer.from(frame.bytes) };
 }
 
 /** Splits the bytes into chunks of these sizes, cyclically. */
@@ -173,15 +186,28 @@ describe('frames', () => {
     });
   });
 
-  it('are not copied if they lie whole in a chunk', () => {
-    const chunk = Buffer.concat([
-      wireData(1, 0, Buffer.from('raw')),
-      wireData(1, 3, Buffer.from('packed'), { rawLength: 9 }),
-      wireFrame('RESULT', Buffer.from('{}')),
-    ]);
-    for (const frame of decode(chunk)) {
-      const content = frame.type === FrameType.DATA ? frame.bytes : (frame as { text: Buffer }).text;
-      expect(content.buffer).to.equal(chunk.buffer);
+  it('are not copied if they lie whole in a chunk, except for zstd', () => {
+    const chunk = alone(
+      Buffer.concat([
+        wireData(1, 0, Buffer.from('raw')),
+        wireData(1, 3, Buffer.from('packed'), { rawLength: 9 }),
+        wireFrame('RESULT', Buffer.from('{}')),
+      ]),
+    );
+    const frames: Frame[] = [];
+    new FrameDecoder((frame) => frames.push(frame)).push(chunk);
+    const contents = frames.map((frame) =>
+      frame.type === FrameType.DATA ? frame.bytes : (frame as { text: Buffer }).text,
+    );
+    expect(contents.map(({ buffer }) => buffer === chunk.buffer)).to.deep.equal([true, false, true]);
+  });
+
+  it('have zstd bytes that can be freed, unless they are small', () => {
+    const packed = Buffer.alloc(5_000, 1);
+    for (const sizes of [[10_000], [1_000]]) {
+      const [frame] = decode(...cut(wireData(1, 0, packed, { rawLength: 9_000 }), sizes));
+      const { bytes: content } = frame as DataFrame;
+      expect(content.buffer.byteLength).to.equal(5_000);
     }
   });
 

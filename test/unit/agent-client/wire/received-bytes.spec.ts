@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { ReceivedBytes } from '../../../src/exec/received-bytes.ts';
+import { ReceivedBytes } from '../../../../src/agent-client/wire/received-bytes.ts';
 
 describe('ReceivedBytes', () => {
   it('returns copies of any size, which later bytes do not change', () => {

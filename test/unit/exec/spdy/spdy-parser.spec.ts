@@ -5,28 +5,27 @@ import { ProtocolViolationError } from '../../../../src/errors/connection.ts';
 import { SpdyParser } from '../../../../src/exec/spdy/spdy-parser.ts';
 import { spdyControl, spdyData, spdyPing, spdyReply, spdyReset } from '../../../support/spdy-frames.ts';
 
-/** The output of a parser, with the data of each frame joined. */
+/** The output of a parser, with adjacent data of a stream joined. */
 function parse(chunks: readonly Buffer[]): unknown[] {
   const seen: unknown[] = [];
-  let data: Buffer[] = [];
   const parser = new SpdyParser({
-    data: (stream, bytes, isFirst) => {
-      if (isFirst) {
-        data = [];
-        seen.push({ stream, data });
-      }
-      data.push(Buffer.from(bytes));
-    },
+    data: (stream, bytes) => seen.push({ stream, data: Buffer.from(bytes) }),
     ended: (stream) => seen.push({ ended: stream }),
     reset: (stream, status) => seen.push({ reset: stream, status }),
     ping: (id) => seen.push({ ping: id }),
   });
   for (const chunk of chunks) parser.push(chunk);
-  return seen.map((each) =>
-    typeof each === 'object' && each !== null && 'data' in each
-      ? { ...each, data: Buffer.concat(each.data as Buffer[]) }
-      : each,
-  );
+  return joined(seen);
+}
+
+function joined(seen: readonly unknown[]): unknown[] {
+  const result: unknown[] = [];
+  for (const each of seen as { stream?: number; data?: Buffer }[]) {
+    const last = result.at(-1) as typeof each | undefined;
+    if (each.data === undefined || last?.data === undefined || last.stream !== each.stream) result.push(each);
+    else result[result.length - 1] = { ...last, data: Buffer.concat([last.data, each.data]) };
+  }
+  return result;
 }
 
 function cut(bytes: Buffer, lengths: readonly number[]): Buffer[] {
@@ -68,7 +67,8 @@ describe('SpdyParser', () => {
         fc.array(fc.nat({ max: 40 }), { maxLength: 60 }),
         (frames, lengths) => {
           const bytes = Buffer.concat(frames.map((each) => each.bytes));
-          expect(parse(cut(bytes, lengths))).to.deep.equal(frames.flatMap(({ seen }): readonly unknown[] => seen));
+          const seen = frames.flatMap((each): readonly unknown[] => each.seen);
+          expect(parse(cut(bytes, lengths))).to.deep.equal(joined(seen));
         },
       ),
     );

@@ -1,9 +1,8 @@
 import { Socket } from 'node:net';
 
 import { expect } from 'chai';
-
-import { DirectReading } from '../../../../src/exec/direct-reading.ts';
 import { WebSocketWire } from '../../../../src/exec/websocket/web-socket-wire.ts';
+import { DirectReading } from '../../../../src/internal/direct-reading.ts';
 import { opcodes, serverFrame } from '../../../support/websocket-frames.ts';
 
 describe('WebSocketWire', () => {

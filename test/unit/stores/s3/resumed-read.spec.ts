@@ -121,7 +121,7 @@ describe('the read of an archive from S3', () => {
     const server = new ScriptedObject(100, ...Array.from({ length: 200 }, () => 0));
     const failure = await rejection(inTime(read(server).then(contentOf)));
     expect(failure).to.be.instanceOf(StoreUnavailableError);
-    expect(failure.message).to.include('byte 90');
+    expect(failure.message).to.include('byte 100');
     expectReleased(server);
   });
 
