@@ -9,6 +9,7 @@ import { emptyAsyncIterable, type StubOf, stubOf, UnstubbedCallError } from './s
  */
 export class FakeArchiveStore implements ArchiveStore {
   name: ArchiveStore['name'];
+  keepsChunks?: ArchiveStore['keepsChunks'];
   readonly write: StubOf<ArchiveStore['write']> = stubOf<ArchiveStore['write']>('FakeArchiveStore.write', async () => {
     throw new UnstubbedCallError('FakeArchiveStore', 'write');
   });
