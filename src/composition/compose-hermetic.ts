@@ -2,7 +2,7 @@ import { HermeticGuard } from '../hermetic/hermetic-guard.ts';
 import { inProbePod, type ProbePodComponents } from '../hermetic/probe-pods.ts';
 import { type ReachComponents, reachFromPod } from '../hermetic/reach-probe.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
-import { type ExecInPodOptions, execInMain } from '../pods/exec-agent.ts';
+import { execInMain, type SharedExecOptions } from '../pods/exec-agent.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 
 interface WorkerHermeticComponents extends ProbePodComponents {

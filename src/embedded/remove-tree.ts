@@ -13,8 +13,9 @@ const concurrency = 32;
 
 /**
  * Removes a directory tree of any depth, including the content of directories without write
- * permission and names in any encoding. Removes links without following them. Resolves if the path does not exist. Rejects
- * with the first failure, after it has removed everything that can be removed.
+ * permission and names in any encoding. Removes links without following them. Resolves if the path
+ * does not exist. Rejects with the first failure, after it has removed everything that can be
+ * removed.
  */
 export async function removeTree(path: string): Promise<void> {
   const stats = await orUndefined(lstat(path));

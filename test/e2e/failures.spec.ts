@@ -9,7 +9,7 @@ import type { ContainerSpec, KubernetesWorker, KubernetesWorkerOptions, StepProg
 import { Collector, makeContainer, newOwner, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
 import { type AdmissionWebhook, admissionWebhook } from '../support/kube/admission-webhook.ts';
-import { kubeApi } from '../support/kube-api.ts';
+import { kubeApi } from '../support/kube/kube-api.ts';
 import { missingImage, type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import type { Container, ImageOptions, KubernetesWorker } from '../../src/index.ts';
 import { makeContainer, newOwner, sh } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { type KubeRegistry, kubeRegistry } from '../support/kube-registry.ts';
+import { type KubeRegistry, kubeRegistry } from '../support/kube/kube-registry.ts';
 import { type RealCluster, realCluster, realWorkers } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 

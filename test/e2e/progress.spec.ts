@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import type { KubernetesWorkerOptions, StepProgress } from '../../src/index.ts';
 import { makeContainer, newOwner } from '../contract/worker/setup.ts';
 import { newPGlite } from '../support/database/pglite.ts';
-import { kubeRegistry } from '../support/kube-registry.ts';
+import { kubeRegistry } from '../support/kube/kube-registry.ts';
 import { namespaceReady, type RealCluster, realCluster, realWorkers, shellImage } from '../support/real-cluster.ts';
 import { rejection } from '../support/rejection.ts';
 import { tarOf } from '../support/tar.ts';

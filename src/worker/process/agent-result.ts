@@ -1,11 +1,11 @@
-import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
-import { PROCESS_FATES_SINCE } from '../agent-client/session/agent-hello.ts';
-import { OutcomeUnknownError } from '../errors/process.ts';
-import type { EmitEvent } from '../events/emit-event.ts';
-import type { PodSupervisor } from '../pods/pod-supervisor.ts';
-import type { ContainerRepository } from '../repository/container-repository.ts';
-import type { AbortOptions } from '../runtime/options.ts';
-import type { Properties, UnsavedOutput } from '../runtime/process.ts';
+import type { AgentProcessResult } from '../../agent-client/process/process-result.ts';
+import { PROCESS_FATES_SINCE } from '../../agent-client/session/agent-hello.ts';
+import { OutcomeUnknownError } from '../../errors/process.ts';
+import type { EmitEvent } from '../../events/emit-event.ts';
+import type { PodSupervisor } from '../../pods/pod-supervisor.ts';
+import type { ContainerRepository } from '../../repository/container-repository.ts';
+import type { AbortOptions } from '../../runtime/options.ts';
+import type { Properties, UnsavedOutput } from '../../runtime/process.ts';
 import type { OutputSaver } from './output-saver.ts';
 
 /** The process of a result that an agent has reported. */

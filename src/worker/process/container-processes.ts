@@ -1,18 +1,18 @@
-import type { AgentClient } from '../agent-client/agent-client.ts';
-import type { AgentProcessResult } from '../agent-client/process/process-result.ts';
-import { PodError } from '../errors/pod.ts';
-import { ContainerDisappearedError } from '../errors/repository.ts';
-import type { EmitEvent } from '../events/emit-event.ts';
-import type { PodSupervisor } from '../pods/pod-supervisor.ts';
-import type { ContainerQueries } from '../repository/container-queries.ts';
-import type { ContainerRepository } from '../repository/container-repository.ts';
-import type { ProcessResultRecord } from '../repository/records.ts';
-import type { AbortOptions } from '../runtime/options.ts';
-import type { ProcessInfo, ProcessOutcome } from '../runtime/process-info.ts';
+import type { AgentClient } from '../../agent-client/agent-client.ts';
+import type { AgentProcessResult } from '../../agent-client/process/process-result.ts';
+import { PodError } from '../../errors/pod.ts';
+import { ContainerDisappearedError } from '../../errors/repository.ts';
+import type { EmitEvent } from '../../events/emit-event.ts';
+import type { PodSupervisor } from '../../pods/pod-supervisor.ts';
+import type { ContainerQueries } from '../../repository/container-queries.ts';
+import type { ContainerRepository } from '../../repository/container-repository.ts';
+import type { ProcessResultRecord } from '../../repository/records.ts';
+import type { AbortOptions } from '../../runtime/options.ts';
+import type { ProcessInfo, ProcessOutcome } from '../../runtime/process-info.ts';
 import { type ResultComponents, recordResult, requireOwnResult } from './agent-result.ts';
+import { endedInfo, knownProcesses, processesOfAgent } from './known-processes.ts';
 import { stopGraceMs } from './process-attachments.ts';
 import { type MemoryKill, outcomeOf } from './process-outcome.ts';
-import { endedInfo, knownProcesses, processesOfAgent } from './processes/known-processes.ts';
 import { mapDeletedPod } from './start-process.ts';
 
 /** The container whose processes are read and stopped. */

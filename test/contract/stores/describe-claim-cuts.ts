@@ -1,10 +1,10 @@
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 
-import { ClientNodeCluster } from '../../../src/kubernetes/api/client-node-cluster.ts';
 import type { Cluster } from '../../../src/kubernetes/cluster.ts';
 import type { ArchiveStore } from '../../../src/stores/archive-store.ts';
-import { TcpProxy, type WirePlan, wireFin, wireReset } from '../../support/rig/tcp-proxy.ts';
+import { clusterBehindProxy } from '../../support/kube/cluster-behind-proxy.ts';
+import { type TcpProxy, type WirePlan, wireFin, wireReset } from '../../support/rig/tcp-proxy.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { contentOf, inChunks, seededBytes, sha256 } from '../../support/stores/archive-bytes.ts';
 import { PvcWorker } from '../../support/stores/pvc-worker.ts';
@@ -29,10 +29,9 @@ export function describeClaimCuts(open: () => Promise<ClaimUnderCuts>): void {
 
     before(async () => {
       const { cluster, config, image, claim } = await open();
-      proxy = await TcpProxy.start(Number(new URL(config.getCurrentCluster()!.server).port));
-      const { namespace } = cluster;
-      const execs = await ClientNodeCluster.fromConfig({ kubeConfig: through(proxy, config), namespace });
-      worker = new PvcWorker({ cluster, execs, image, retryBackoff: { firstMs: 1, longestMs: 10 } });
+      const behind = await clusterBehindProxy(config, cluster.namespace);
+      ({ proxy } = behind);
+      worker = new PvcWorker({ cluster, execs: behind.cluster, image, retryBackoff: { firstMs: 1, longestMs: 10 } });
       store = worker.open({ claim });
       await store.probe();
     });
@@ -66,17 +65,4 @@ export function describeClaimCuts(open: () => Promise<ClaimUnderCuts>): void {
       expect(lost).to.be.above(SEEDS);
     });
   });
-}
-
-/** The configuration of a cluster behind a proxy. */
-function through({ port }: TcpProxy, config: KubeConfig): KubeConfig {
-  const proxied = new KubeConfig();
-  const clusters = config.getClusters().map((cluster) => ({ ...cluster, server: `https://127.0.0.1:${port}` }));
-  proxied.loadFromOptions({
-    clusters,
-    users: config.getUsers(),
-    contexts: config.getContexts(),
-    currentContext: config.getCurrentContext(),
-  });
-  return proxied;
 }

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type { Worker } from '../../../src/index.ts';
 import { Collector, makeContainer, type WorkerSetup, withoutTimes } from '../../contract/worker/setup.ts';
 import { newPGlite } from '../../support/database/pglite.ts';
-import { type KubeApi, kubeApi } from '../../support/kube-api.ts';
+import { type KubeApi, kubeApi } from '../../support/kube/kube-api.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
 import { workerSetup } from '../../support/worker-setup.ts';
 

@@ -16,7 +16,7 @@ import { runWithOutages } from '../../support/killed-host/outages.ts';
 import { apiOf, listPods } from '../../support/killed-host/pod-recorder.ts';
 import { StepRecord } from '../../support/killed-host/step-record.ts';
 import { sweepAtRest } from '../../support/killed-host/sweep-at-rest.ts';
-import { type KubeApi, kubeApi } from '../../support/kube-api.ts';
+import { type KubeApi, kubeApi } from '../../support/kube/kube-api.ts';
 import { type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
 import { printedSeed, seededRandom } from '../../support/seeded-random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import type { KubernetesWorker, KubernetesWorkerOptions } from '../../../src/index.ts';
 import { makeContainer, newOwner, sh } from '../../contract/worker/setup.ts';
 import { newPGlite } from '../../support/database/pglite.ts';
-import { faultyRegistry, type KubeRegistry, kubeRegistry } from '../../support/kube-registry.ts';
+import { faultyRegistry, type KubeRegistry, kubeRegistry } from '../../support/kube/kube-registry.ts';
 import { namespaceReady, type RealCluster, realCluster, realWorkers, shellImage } from '../../support/real-cluster.ts';
 import { rejection } from '../../support/rejection.ts';
 

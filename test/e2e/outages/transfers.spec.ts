@@ -14,7 +14,7 @@ import { systemClock } from '../../../src/internal/system-clock.ts';
 import { connectByExec } from '../../../src/pods/exec-agent.ts';
 import { until } from '../../support/agent/agent-process.ts';
 import { newPGlite } from '../../support/database/pglite.ts';
-import { type KubeApi, kubeApi } from '../../support/kube-api.ts';
+import { type KubeApi, kubeApi } from '../../support/kube/kube-api.ts';
 import { missingImage, type RealCluster, realCluster, shellImage } from '../../support/real-cluster.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type SoakArchive, soak, soakArchives, soakTransfers } from '../../support/rig/soak.ts';

@@ -5,7 +5,7 @@ import sinon from 'sinon';
 
 import { StoreUnavailableError } from '../../../src/errors/store.ts';
 import type { ContainerSpec, KubernetesWorker, Process, Volume } from '../../../src/index.ts';
-import { PostgresContainerRepository } from '../../../src/repository/postgres/postgres-container-repository.ts';
+import { PostgresContainerRepository } from '../../../src/repository/postgres/containers/postgres-container-repository.ts';
 import { Collector, makeContainer, sh } from '../../contract/worker/setup.ts';
 import { type EmbeddedWorker, embeddedWorker } from '../../support/embedded-worker.ts';
 import { rejection } from '../../support/rejection.ts';

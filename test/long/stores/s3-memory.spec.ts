@@ -31,9 +31,10 @@ describe('the memory of an S3 store', function () {
     return growth;
   }
 
-  it('does not grow with the size of an archive: 1 GiB up within 96 MiB, and down within 64 MiB', async () => {
-    expect(await growthDuring('up')).to.be.within(1, 96 * MiB);
-    expect(await growthDuring('down')).to.be.within(1, 64 * MiB);
+  // The bounds are a few times what is typical: less than the bytes that pass, whatever the collector does.
+  it('does not grow with the size of an archive: 1 GiB within 160 MiB', async () => {
+    expect(await growthDuring('up')).to.be.within(0, 160 * MiB);
+    expect(await growthDuring('down')).to.be.within(0, 160 * MiB);
   });
 
   it('does not grow with the number of uploads: 24 at the same time, of 576 MiB, within 300 MiB', async () => {

@@ -5,8 +5,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'folders keep their own folders when they are removed',
     file: 'src/embedded/remove-tree.ts',
-    find: 'await orUndefined(rename(`${folder}/${name}`, `${top}/${names.next()}`));',
-    replace: 'await orUndefined(rmdir(`${folder}/${name}`));',
+    find: 'await orUndefined(rename(pathIn(folder, name), `${top}/${names.next()}`));',
+    replace: 'await orUndefined(rmdir(pathIn(folder, name)));',
     killedBy: { specs: ['test/integration/embedded/remove-tree.spec.ts'], grep: 'removing a tree' },
   },
   {

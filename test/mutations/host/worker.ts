@@ -3,19 +3,19 @@ import type { Mutant } from '../../../scripts/mutant.ts';
 const worker = (grep: string) => ({ specs: ['test/integration/worker/worker.spec.ts'], grep });
 const volumes = { specs: ['test/unit/worker/volumes/stored-volume.spec.ts'] };
 const leases = { specs: ['test/unit/internal/lease-keeper.spec.ts'] };
-const processes = { specs: ['test/unit/worker/container-processes.spec.ts'] };
-const pages = { specs: ['test/unit/worker/processes/process-page.spec.ts'] };
-const plans = { specs: ['test/unit/worker/container-plan.spec.ts'] };
-const creations = { specs: ['test/unit/worker/find-or-create-container.spec.ts'] };
-const holders = { specs: ['test/unit/worker/find-or-create-holders.spec.ts'] };
-const progress = { specs: ['test/unit/worker/find-or-create-progress.spec.ts'] };
-const specChanges = { specs: ['test/unit/worker/find-or-create-spec-change.spec.ts'] };
+const processes = { specs: ['test/unit/worker/process/container-processes.spec.ts'] };
+const pages = { specs: ['test/unit/worker/process/process-page.spec.ts'] };
+const plans = { specs: ['test/unit/worker/plan/container-plan.spec.ts'] };
+const creations = { specs: ['test/unit/worker/creation/find-or-create-container.spec.ts'] };
+const holders = { specs: ['test/unit/worker/creation/find-or-create-holders.spec.ts'] };
+const progress = { specs: ['test/unit/worker/creation/find-or-create-progress.spec.ts'] };
+const specChanges = { specs: ['test/unit/worker/creation/find-or-create-spec-change.spec.ts'] };
 
 /** Changes of `src/worker` that a spec has to detect. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'a result is recorded before the outputs are saved',
-    file: 'src/worker/agent-result.ts',
+    file: 'src/worker/process/agent-result.ts',
     find: '  const unsaved = isSaved ? await outputs.save({ handle, processId, exitStatus }, { signal }) : [];\n',
     replace:
       '  const saving = isSaved ? outputs.save({ handle, processId, exitStatus }, { signal }) : undefined;\n  saving?.catch(() => []);\n  const unsaved: readonly UnsavedOutput[] = [];\n',
@@ -23,14 +23,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a hijack saves the outputs',
-    file: 'src/worker/agent-result.ts',
+    file: 'src/worker/process/agent-result.ts',
     find: 'outputs !== undefined && !(await isHijack())',
     replace: 'outputs !== undefined',
     killedBy: { specs: ['test/integration/worker/outputs.spec.ts'], grep: 'not at all after a hijack' },
   },
   {
     name: 'a hijack of another host saves the outputs',
-    file: 'src/worker/agent-result.ts',
+    file: 'src/worker/process/agent-result.ts',
     find: 'hijack ?? (await pods.retry(() => containers.isHijack(handle, processId, { signal }), { signal }));',
     replace: 'hijack ?? false;',
     killedBy: { specs: ['test/integration/worker/outputs.spec.ts'], grep: 'hijack of another host' },
@@ -131,14 +131,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a page of processes that ends amid a container continues after it',
-    file: 'src/worker/processes/process-page.ts',
+    file: 'src/worker/process/process-page.ts',
     find: 'last: { handle: container.handle, processId: last.id },',
     replace: '',
     killedBy: pages,
   },
   {
     name: 'the report of the agent replaces a stored result',
-    file: 'src/worker/processes/known-processes.ts',
+    file: 'src/worker/process/known-processes.ts',
     find: 'for (const { processId, result } of results) infos.set(processId, endedInfo(processId, result));',
     replace:
       'for (const { processId, result } of results) if (!infos.has(processId)) infos.set(processId, endedInfo(processId, result));',
@@ -146,7 +146,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a pod that cannot be reached has no running processes',
-    file: 'src/worker/processes/known-processes.ts',
+    file: 'src/worker/process/known-processes.ts',
     find: '(error instanceof PodError && !error.mayStillRun)',
     replace: 'error instanceof PodError',
     killedBy: processes,
@@ -567,7 +567,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an observer stores the result of a process',
-    file: 'src/worker/pod-process.ts',
+    file: 'src/worker/process/pod-process.ts',
     find: 'if (observe === true) return this.#resultOf(result, ends);',
     replace: '',
     killedBy: {

@@ -7,22 +7,8 @@ import { FakeCluster } from '../../../fakes/index.ts';
 import type { ContainerRecord } from '../../../src/repository/records.ts';
 import { PodContainer, type PodContainerComponents } from '../../../src/worker/pod-container.ts';
 import { rejection } from '../../support/rejection.ts';
-import { podOf, ScriptedPod } from '../../support/scripted-pod.ts';
-import { untraced } from '../../support/untraced.ts';
+import { podOf, containerRecord as record, ScriptedPod } from '../../support/scripted-pod.ts';
 import { settle } from '../../support/virtual-clock.ts';
-
-const record: ContainerRecord = {
-  handle: 'box',
-  workerName: 'worker',
-  owner: { kind: 'step', key: '1' },
-  state: 'created',
-  podName: 'pod',
-  podUid: 'uid',
-  metadata: {},
-  settings: {},
-  lastHijackAt: undefined,
-  createdAt: new Date(0),
-};
 
 describe('PodContainer.describe', () => {
   let cluster: FakeCluster;

@@ -1,13 +1,13 @@
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 
-import { InvalidSpecError } from '../../errors/caller.ts';
-import { ContainerDisappearedError, RepositoryUnavailableError } from '../../errors/repository.ts';
-import type { ContainerOwner } from '../../runtime/container.ts';
-import type { ContainerQuery } from '../../runtime/container-query.ts';
-import type { AbortOptions } from '../../runtime/options.ts';
-import type { ReapPlan } from '../../runtime/reap-plan.ts';
-import type { UsageGroup, UsageQuery } from '../../runtime/retention.ts';
+import { InvalidSpecError } from '../../../errors/caller.ts';
+import { ContainerDisappearedError, RepositoryUnavailableError } from '../../../errors/repository.ts';
+import type { ContainerOwner } from '../../../runtime/container.ts';
+import type { ContainerQuery } from '../../../runtime/container-query.ts';
+import type { AbortOptions } from '../../../runtime/options.ts';
+import type { ReapPlan } from '../../../runtime/reap-plan.ts';
+import type { UsageGroup, UsageQuery } from '../../../runtime/retention.ts';
 import type {
   ContainerQueries,
   ContainerRows,
@@ -15,19 +15,19 @@ import type {
   RowCounts,
   StoredProcess,
   StoredProcessOf,
-} from '../container-queries.ts';
-import type { FindDestroyableOptions } from '../container-repository.ts';
-import { checkOwner, checkStorable, checkText } from '../field-checks.ts';
-import type { ContainerRecord } from '../records.ts';
-import { checkHandles } from './delete-all.ts';
+} from '../../container-queries.ts';
+import type { FindDestroyableOptions } from '../../container-repository.ts';
+import { checkOwner, checkStorable, checkText } from '../../field-checks.ts';
+import type { ContainerRecord } from '../../records.ts';
+import type { StatementRunner } from '../connection/statement-runner.ts';
+import { checkHandles } from '../delete-all.ts';
+import { ownerDigest } from '../input.ts';
+import { cursorOf, pageOf, pageTerms, rowsAfter } from '../page.ts';
+import { jsonText, type ProcessRow, parse, toContainer, toContainerInfo, toProcessResult } from '../rows.ts';
+import { created, type StatementBuilder, type Tables } from '../tables.ts';
 import { destroyableSearch } from './destroyable-containers.ts';
 import { dueRows } from './due-rows.ts';
-import { ownerDigest } from './input.ts';
-import { cursorOf, pageOf, pageTerms, rowsAfter } from './page.ts';
 import { countRows, toRowCounts } from './row-counts.ts';
-import { jsonText, type ProcessRow, parse, toContainer, toContainerInfo, toProcessResult } from './rows.ts';
-import type { StatementRunner } from './statement-runner.ts';
-import { created, type StatementBuilder, type Tables } from './tables.ts';
 import { findUnknown, knownHandles, knownWorkers } from './unknown-names.ts';
 import { countUsage, toUsageGroup } from './usage.ts';
 

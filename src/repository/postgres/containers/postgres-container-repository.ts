@@ -32,7 +32,6 @@ import { checkNewContainer, findLive, insertUnlessLive, toFound, toLive } from '
 import { deleteFinished, moveFinished, recordFinished } from './finished-owners.ts';
 import { endLease, extendLease, moveHeld, selectHolding, setPodUid } from './held-container.ts';
 import { markHijackEnded, selectStartedHijack, upsertHijack } from './hijacks.ts';
-import { checkDuration } from './input.ts';
 import { keepFinished } from './kept-containers.ts';
 import { insertResult, selectResult } from './process-results.ts';
 

@@ -4,25 +4,15 @@ import { PassThrough, Readable } from 'node:stream';
 import { expect } from 'chai';
 import sinon from 'sinon';
 
-import { ConnectionLimits } from '../../../src/agent-client/session/connection-limits.ts';
-import { ExecConnectionLostError } from '../../../src/errors/connection.ts';
-import type { OutputChunk, ProcessIO, ProcessResult, Properties } from '../../../src/runtime/process.ts';
-import { Collector } from '../../contract/worker/setup.ts';
-import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../support/agent/agent-wire.ts';
-import { rejection } from '../../support/rejection.ts';
-import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../support/scripted-agent.ts';
-import { deleted, evicted, Gate, podOf, ScriptedPod } from '../../support/scripted-pod.ts';
-import { settle } from '../../support/virtual-clock.ts';
-
-const OPENED = {
-  stdout: { from: 0, first: 0, end: 0 },
-  stderr: { from: 0, first: 0, end: 0 },
-  stdin: null,
-  ended: false,
-  startedAt: 1000,
-};
-
-const cut = new ExecConnectionLostError('cut', { bytesReceived: 0, bytesSent: 0 });
+import { ConnectionLimits } from '../../../../src/agent-client/session/connection-limits.ts';
+import type { OutputChunk, ProcessIO, ProcessResult, Properties } from '../../../../src/runtime/process.ts';
+import { type AttachTarget, PodProcess } from '../../../../src/worker/process/pod-process.ts';
+import { Collector } from '../../../contract/worker/setup.ts';
+import { readData, readEnd, readWindow, wireData, wireEnd, wireWindow } from '../../../support/agent/agent-wire.ts';
+import { rejection } from '../../../support/rejection.ts';
+import { PROCESS_RESULT, type ScriptedAgent, sha256 } from '../../../support/scripted-agent.ts';
+import { cut, deleted, evicted, Gate, podOf, ScriptedPod } from '../../../support/scripted-pod.ts';
+import { settle } from '../../../support/virtual-clock.ts';
 
 describe('PodProcess', () => {
   let pod: ScriptedPod;

@@ -18,7 +18,7 @@ export interface KubeApi {
  * Uses the program that `KW_KUBE_API` names. Without one, skips the suite and prints the reason.
  */
 export function kubeApi(context: Context): KubeApi {
-  const program = process.env['KW_KUBE_API'] ?? fileURLToPath(new URL('../../../shared/kube/api', import.meta.url));
+  const program = process.env['KW_KUBE_API'] ?? fileURLToPath(new URL('../../../../shared/kube/api', import.meta.url));
   if (!existsSync(program)) {
     console.log(`      skipped: ${program}, which kills and starts the API server, does not exist; see KW_KUBE_API`);
     context.skip();

@@ -26,7 +26,7 @@ const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
  */
 export function kubeRegistry(context: Context): KubeRegistry {
   const program =
-    process.env['KW_KUBE_REGISTRY'] ?? fileURLToPath(new URL('../../../shared/kube/registry', import.meta.url));
+    process.env['KW_KUBE_REGISTRY'] ?? fileURLToPath(new URL('../../../../shared/kube/registry', import.meta.url));
   const host = process.env['KW_TEST_REGISTRY'] ?? 'registry.local:5000';
   if (!existsSync(program)) {
     console.log(`      skipped: ${program}, which stops and starts the registry, does not exist; see KW_KUBE_REGISTRY`);

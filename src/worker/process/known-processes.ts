@@ -7,7 +7,7 @@ import type { StoredProcess } from '../../repository/container-queries.ts';
 import type { ProcessResultRecord } from '../../repository/records.ts';
 import type { AbortOptions } from '../../runtime/options.ts';
 import type { ProcessInfo } from '../../runtime/process-info.ts';
-import { storedOutcome } from '../process-outcome.ts';
+import { storedOutcome } from './process-outcome.ts';
 
 export interface PodOfProcesses {
   readonly podName: string;

@@ -4,8 +4,8 @@ import { FakeContainerQueries } from '../../../../fakes/index.ts';
 import type { AgentProcessStatus, AgentStatus } from '../../../../src/agent-client/agent-status.ts';
 import { ApiUnavailableError } from '../../../../src/errors/cluster.ts';
 import type { ContainerInfo, ContainerState, ProcessPage, ProcessQuery } from '../../../../src/index.ts';
-import { encodeProcessPlace } from '../../../../src/worker/processes/process-cursor.ts';
-import { type ProcessPageComponents, processPage } from '../../../../src/worker/processes/process-page.ts';
+import { encodeProcessPlace } from '../../../../src/worker/process/process-cursor.ts';
+import { type ProcessPageComponents, processPage } from '../../../../src/worker/process/process-page.ts';
 import { rejection } from '../../../support/rejection.ts';
 import { settle, VirtualClock } from '../../../support/virtual-clock.ts';
 
