@@ -11,6 +11,27 @@ const streams = { specs: ['test/integration/kubernetes/client-node-cluster-strea
 /** Mutants of `src/kubernetes`. */
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a refusal of what the server granted before is final at once',
+    file: 'src/kubernetes/granted-calls.ts',
+    find: '    if (now - since >= doubtMs) return error;',
+    replace: '    if (now >= since) return error;',
+    killedBy: { ...cluster, grep: 'granted before' },
+  },
+  {
+    name: 'a permission that is withdrawn is never reported',
+    file: 'src/kubernetes/granted-calls.ts',
+    find: '    if (now - since >= doubtMs) return error;',
+    replace: '',
+    killedBy: { ...cluster, grep: 'ForbiddenError from then on' },
+  },
+  {
+    name: 'an exec that is granted is forgotten',
+    file: 'src/pods/exec-agent.ts',
+    find: '    granted?.add(execCall);',
+    replace: '',
+    killedBy: { specs: ['test/integration/transfers/handshake.spec.ts'], grep: 'granted an exec before' },
+  },
+  {
     name: 'a missing permission for events fails the description',
     file: 'src/kubernetes/api/client-node-cluster.ts',
     find: 'return await unlessForbidden(list.then(({ items }) => items));',
