@@ -343,8 +343,10 @@ export interface Worker
    * // After a restart: continues what runs.
    * for (let after: string | undefined; ; ) {
    *   const { processes, next } = await worker.listProcesses({ ownerKind: 'build-step', after });
-   *   for (const { container, process } of processes)
-   *     if (process.state === 'running') await follow(container.handle, process.id);
+   *   for (const { container, process: known } of processes) {
+   *     const found = known.state === 'running' ? await worker.lookupContainer(container.handle) : undefined;
+   *     await found?.attach(known.id, { stdout: process.stdout });
+   *   }
    *   if (next === undefined) break;
    *   after = next;
    * }

@@ -9,6 +9,7 @@ import { MemoryArchiveStore } from '../../support/stores/memory-archive-store.ts
 describeArchiveStore('an archive store in memory', { open: async () => new MemoryArchiveStore() });
 
 describeArchiveStore('an archive store in memory that keeps no chunks', {
+  keepsNoChunks: true,
   open: async () => new MemoryArchiveStore({ keepsChunks: false }),
 });
 

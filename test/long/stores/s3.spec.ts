@@ -25,6 +25,7 @@ for (const isTls of [false, true])
     });
 
     describeArchiveStore('an S3 store', {
+      keepsNoChunks: true,
       open: async () => {
         proxy = await TcpProxy.start(server!.port);
         const options = server!.options({ prefix: 'ci/', partSizeBytes: partBytes }, proxy.port);
@@ -45,6 +46,7 @@ if (endpoint !== undefined)
     this.timeout(600_000);
 
     describeArchiveStore('an S3 store', {
+      keepsNoChunks: true,
       open: async () => {
         const bucket = process.env['S3_BUCKET'] ?? 'kubernetes-worker';
         const prefix = `test-${Date.now()}`;
