@@ -80,11 +80,10 @@ describe('The status server with its own limits, under attack', () => {
       client.get('/api/v1/tasks/c:flood/logs?follow');
     }
     while (running.warnings.length < 16) await new Promise((resolve) => setTimeout(resolve, 100));
-    const { args, returnValues } = running.container.attach;
-    const followers = returnValues.filter((_, index) => args[index]?.[2]?.from !== 'now');
-    expect(followers).to.have.length(16);
-    for (const attached of await Promise.all(followers))
-      expect(attached.position().stdoutBytes).to.be.within(1, (floodChunks * chunk.length) / 2);
+    const attached = await Promise.all(running.container.attach.returnValues);
+    const taken = attached.map((each) => each.position().stdoutBytes);
+    // All others have only asked where the output begins and ends, and passed over all of it.
+    expect(taken.filter((bytes) => bytes > 0 && bytes < (floodChunks * chunk.length) / 2)).to.have.length(16);
     for (const client of clients) client.socket.resume();
     await Promise.all(clients.map(async (client) => await client.closed()));
     for (const client of clients) await client[Symbol.asyncDispose]();

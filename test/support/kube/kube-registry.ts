@@ -67,10 +67,19 @@ const betweenPullsMs = 5_000;
 /** Nodes keep the images that they pull, under this port. With another port each time they pile up. */
 const faultyPort = 5017;
 
-/** Starts a registry that answers the first pulls with this status, and passes on the others. */
+export interface RegistryFaults {
+  /** The status of the refused pulls. @defaultValue 503 */
+  readonly status?: number;
+  /** How many of the first pulls are refused. @defaultValue 0 */
+  readonly refusedPulls?: number;
+  /** No request is answered before it resolves. @defaultValue requests are answered at once */
+  readonly silentUntil?: Promise<void>;
+}
+
+/** Starts a registry with these faults, which passes on all other requests. */
 export async function faultyRegistry(
   { host }: KubeRegistry,
-  { status, refusedPulls }: { readonly status: number; readonly refusedPulls: number },
+  { status = 503, refusedPulls = 0, silentUntil = Promise.resolve() }: RegistryFaults,
 ): Promise<FaultyRegistry> {
   let pulls = 0;
   let lastRequestAt = -Infinity;
@@ -82,12 +91,14 @@ export async function faultyRegistry(
       return;
     }
     const { method, url, headers } = incoming;
-    const passed = request(`http://${host}${url ?? ''}`, { method, headers: { ...headers, host } }, (response) => {
-      answer.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(answer);
+    void silentUntil.then(() => {
+      const passed = request(`http://${host}${url ?? ''}`, { method, headers: { ...headers, host } }, (response) => {
+        answer.writeHead(response.statusCode ?? 502, response.headers);
+        response.pipe(answer);
+      });
+      passed.on('error', () => answer.destroy());
+      incoming.pipe(passed);
     });
-    passed.on('error', () => answer.destroy());
-    incoming.pipe(passed);
   });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(faultyPort, '127.0.0.1', resolve));
   return {
