@@ -80,7 +80,8 @@ export class UnauthorizedError extends ClusterError {
 
 /**
  * Thrown if the caller lacks a permission (403). The message names the RBAC rule that grants it. If
- * the API server has granted such a call before, it is thrown after 10 s of refusals.
+ * the API server has granted such a call before, or was unavailable, it is thrown after 10 s of
+ * refusals.
  *
  * @public
  */
@@ -168,8 +169,8 @@ export class TooManyRequestsError extends ClusterError {
 
 /**
  * Thrown if the API server cannot be reached, or cannot serve now (connection errors, 408, 500,
- * 502, 503, 504), or refuses for less than 10 s what it granted before (403), as a server does that
- * has just started.
+ * 502, 503, 504), or may have just started and not have read its roles (403): for 10 s after it was
+ * unavailable, and for 10 s if it refuses what it granted before.
  *
  * @public
  */

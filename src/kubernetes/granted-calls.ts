@@ -1,5 +1,6 @@
 import type { ApiCallFacts } from '../errors/cluster.ts';
 import { ApiUnavailableError, ForbiddenError } from '../errors/cluster.ts';
+import { ExecHandshakeFailedError } from '../errors/connection.ts';
 import type { Clock } from '../runtime/options.ts';
 
 /** Longer than an API server needs to read its roles after a start. */
@@ -10,13 +11,14 @@ type Call = Pick<ApiCallFacts, 'verb' | 'resource'>;
 
 /**
  * The kinds of calls that the API server has granted. A server that has just started refuses calls
- * until it has read its roles. So a refusal of a kind that was granted before is temporary. It is
- * final when the server has refused that kind for 10 s.
+ * until it has read its roles. So a refusal is temporary for 10 s from the first refusal of a kind
+ * that was granted before, and for 10 s after the server was unavailable. Any other is final.
  */
 export class GrantedCalls {
   readonly #clock: Clock;
-  /** When the server began to refuse a kind. `undefined` while it grants it. */
+  /** When the server began to refuse a kind that it has granted. `undefined` while it grants it. */
   readonly #refusedSince = new Map<string, number | undefined>();
+  #unavailableAt = -Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -29,16 +31,28 @@ export class GrantedCalls {
 
   /** Returns `ApiUnavailableError` for a temporary refusal, and any other error unchanged. */
   judge<T>(error: T): T | ApiUnavailableError {
-    if (!(error instanceof ForbiddenError)) return error;
-    const kind = kindOf(error);
-    if (!this.#refusedSince.has(kind)) return error;
     const now = this.#clock.now();
-    const since = this.#refusedSince.get(kind) ?? now;
-    this.#refusedSince.set(kind, since);
+    if (isUnavailable(error)) this.#unavailableAt = now;
+    if (!(error instanceof ForbiddenError)) return error;
+    const since = Math.max(this.#firstRefusal(kindOf(error), now), this.#unavailableAt);
     if (now - since >= doubtMs) return error;
-    const detail = `the server refuses what it granted before, and may have just started: ${error.message}`;
+    const detail = `the server may have just started, and refuses: ${error.message}`;
     return new ApiUnavailableError(error, detail, forbidden, { cause: error });
   }
+
+  /** Returns the time of the first refusal since the last grant. */
+  #firstRefusal(kind: string, now: number): number {
+    if (!this.#refusedSince.has(kind)) return -Infinity;
+    const since = this.#refusedSince.get(kind) ?? now;
+    this.#refusedSince.set(kind, since);
+    return since;
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return (
+    error instanceof ApiUnavailableError || (error instanceof ExecHandshakeFailedError && error.status === undefined)
+  );
 }
 
 function kindOf({ verb, resource }: Call): string {

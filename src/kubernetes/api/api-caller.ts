@@ -132,9 +132,9 @@ export class ApiCaller {
       throw error;
     }
     report(response.status);
-    const success = await requireSuccess(response, request);
-    this.#granted.add(request.facts);
-    return success;
+    // A server looks for an object only after it has granted the call.
+    if (response.ok || response.status === 404) this.#granted.add(request.facts);
+    return await requireSuccess(response, request);
   }
 
   async #retrying<T>(request: ApiRequest, attempt: (access: ClusterAccess) => Promise<T>): Promise<T> {
@@ -149,7 +149,7 @@ export class ApiCaller {
       return await attempt(access);
     };
     const decide = (thrown: unknown): RetryDecision => {
-      const error = isCallError(thrown) ? this.#granted.judge(thrown) : noAnswerError(thrown, facts);
+      const error = this.#granted.judge(isCallError(thrown) ? thrown : noAnswerError(thrown, facts));
       if (error instanceof UnauthorizedError && access !== undefined && !refused) {
         refused = true;
         this.#credentials.refuse(access);

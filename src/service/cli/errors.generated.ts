@@ -209,7 +209,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_API_UNAVAILABLE',
     className: 'ApiUnavailableError',
-    when: 'The API server cannot be reached, or cannot serve now (connection errors, 408, 500, 502, 503, 504), or refuses for less than 10 s what it granted before (403), as a server does that has just started.',
+    when: 'The API server cannot be reached, or cannot serve now (connection errors, 408, 500, 502, 503, 504), or may have just started and not have read its roles (403): for 10 s after it was unavailable, and for 10 s if it refuses what it granted before.',
     retryable: 'yes',
     fields: ['status'],
   },
@@ -230,7 +230,7 @@ export const errorReferences: readonly ErrorReference[] = [
   {
     code: 'KW_ERR_FORBIDDEN',
     className: 'ForbiddenError',
-    when: 'The caller lacks a permission (403). The message names the RBAC rule that grants it. If the API server has granted such a call before, it is thrown after 10 s of refusals.',
+    when: 'The caller lacks a permission (403). The message names the RBAC rule that grants it. If the API server has granted such a call before, or was unavailable, it is thrown after 10 s of refusals.',
     retryable: 'no',
     fields: [],
   },

@@ -344,7 +344,7 @@ export function describeArchiveStore(title: string, suite: ArchiveStoreSuite): v
     describe('a read', () => {
       if (sentBytes !== undefined)
         it('does not run ahead of a slow reader', async () => {
-          const [key, bytes] = [newKey(), seededBytes(64 * 1_048_576)];
+          const [key, bytes] = [newKey(), seededBytes(160 * 1_048_576)];
           await write(key, bytes);
           const before = sentBytes();
           const stream = await store.read(key);

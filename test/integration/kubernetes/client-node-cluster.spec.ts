@@ -337,7 +337,7 @@ describe('ClientNodeCluster', () => {
       answers(fails(403, 'Forbidden'));
       const early = await rejection(passing(cluster.getPod('p')));
       expect(early).to.be.instanceOf(ApiUnavailableError).and.include({ status: 403, retryable: true });
-      expect(early.message).to.contain('the server refuses what it granted before').and.contain('verb get on pods');
+      expect(early.message).to.contain('the server may have just started, and refuses').and.contain('verb get on pods');
       await clock.advance(10_000);
       server.requests.length = 0;
       expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(ForbiddenError);
@@ -354,10 +354,33 @@ describe('ClientNodeCluster', () => {
       expect((await passing(cluster.getPod('p')))?.metadata?.name).to.equal('p');
     });
 
+    it('counts for an object that did not exist', async () => {
+      answers(fails(404, 'NotFound'), fails(403, 'Forbidden'), gives(pod));
+      expect(await cluster.getConfigMap('c')).to.equal(undefined);
+      expect((await passing(cluster.getConfigMap('c')))?.metadata?.name).to.equal('p');
+    });
+
     it('does not concern other calls: a missing permission is reported at once', async () => {
       answers(fails(403, 'Forbidden'));
       expect(await rejection(cluster.deletePod('p'))).to.be.instanceOf(ForbiddenError);
       expect(server.requests).to.have.length(1);
+    });
+  });
+
+  describe('a refusal of what the server never granted', () => {
+    it('is retried for 10 s after the server was unavailable', async () => {
+      answers(
+        (response) => response.destroy(),
+        fails(403, 'Forbidden'),
+        fails(503, 'ServiceUnavailable'),
+        fails(403, 'Forbidden'),
+      );
+      const early = await rejection(passing(cluster.getPod('p')));
+      expect(early).to.be.instanceOf(ApiUnavailableError).and.include({ status: 403 });
+      expect(server.requests).to.have.length(4);
+      await clock.advance(10_000);
+      expect(await rejection(cluster.getPod('p'))).to.be.instanceOf(ForbiddenError);
+      expect(server.requests).to.have.length(5);
     });
   });
 
