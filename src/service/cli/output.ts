@@ -15,6 +15,11 @@ export async function print(output: CliOutput, text: string | Uint8Array): Promi
   });
 }
 
+/** Writes a warning to stderr, on one line. */
+export function warn(stderr: CliOutput, text: string): void {
+  stderr.write(`${printable(`warning: ${text}`)}\n`);
+}
+
 /** Returns what a failure of a standard stream means for the command. */
 export function writeError(error: Error): CliError {
   const code = 'code' in error ? error.code : undefined;

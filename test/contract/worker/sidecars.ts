@@ -31,7 +31,7 @@ export function describeSidecars(setup: () => WorkerSetup): void {
     const containerWith = async (...sidecars: SidecarSpec[]) =>
       await makeContainer(worker, setup().image, { outputs: { shared: 'shared' }, sidecars });
     const task = (script: string) => ({ path: 'sh', args: ['-c', script], dir: shared });
-    /** A command that ends when it is told to. */
+    /** A command that ends when `end` has made its file. */
     const waiting = (exitStatus: number) => task(`while ! [ -e end ]; do sleep 0.05; done; exit ${exitStatus}`);
     const end = async (container: Container) => await run(container, task('touch end'));
 

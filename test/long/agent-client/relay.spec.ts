@@ -55,7 +55,7 @@ describe('AgentClient.receiveFrom', () => {
     return client;
   }
 
-  /** A client of the consumer that calls once, after a part of the bytes was sent, and then goes on. */
+  /** A client of the consumer that calls once, after a part of the bytes was sent, and then continues. */
   function clientThat(happens: () => Promise<void>): AgentClient {
     let hasHappened = false;
     const client = new AgentClient({

@@ -1,7 +1,7 @@
 import type { Container, ProcessResult, ProcessSpec } from '../../../index.ts';
 import { messageOf } from '../../error-facts.ts';
 import type { CliContext } from '../cli-context.ts';
-import { printable } from '../printable.ts';
+import { warn } from '../output.ts';
 import { followSize, sizeOf, withRawMode } from './terminal.ts';
 
 export interface AttachedOptions {
@@ -35,7 +35,7 @@ export async function runAttached(
   try {
     const result = await (hasTty && hasStdin ? withRawMode(context, attached) : attached());
     for (const { stream, cause } of result.undelivered ?? [])
-      stderr.write(`${printable(`warning: ${stream} is incomplete: ${messageOf(cause)}`)}\n`);
+      warn(stderr, `${stream} is incomplete: ${messageOf(cause)}`);
     return result;
   } finally {
     // An open stdin without a reader would keep the process running.

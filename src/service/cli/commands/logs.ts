@@ -6,7 +6,7 @@ import { CliError, UsageError } from '../cli-error.ts';
 import { ExitCode } from '../exit-code.ts';
 import { findContainer } from '../find-container.ts';
 import { currentEnd, observeOutput } from '../observed-output.ts';
-import { print } from '../output.ts';
+import { print, warn } from '../output.ts';
 import { printable } from '../printable.ts';
 import { configurable, withWorker } from '../worker-command.ts';
 
@@ -38,7 +38,7 @@ export const logsCommand: DefineCommand = (context, setExitCode) =>
             write: ({ stream, bytes }) => print(stream === 'stdout' ? stdout : stderr, bytes),
             signal,
           });
-          for (const text of missing) stderr.write(`${printable(`warning: ${text}`)}\n`);
+          for (const text of missing) warn(stderr, text);
           if (missing.length > 0) setExitCode(ExitCode.Failure);
         });
       }),

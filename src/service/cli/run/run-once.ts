@@ -4,11 +4,11 @@ import { finishDeadRuns } from '../../runs/dead-runs.ts';
 import { RunOwner } from '../../runs/run-owner.ts';
 import { serviceClock } from '../../service-clock.ts';
 import { runAttached } from '../attached/run-attached.ts';
-import type { CliContext, CliOutput } from '../cli-context.ts';
+import type { CliContext } from '../cli-context.ts';
 import { download } from '../copy/download.ts';
 import { checkTarget } from '../copy/local-target.ts';
 import { withProgress } from '../copy/progress.ts';
-import { printable } from '../printable.ts';
+import { warn } from '../output.ts';
 import { reapBudgetMs } from '../reap-budget.ts';
 import { folderArtifact } from './folder-artifact.ts';
 import { progressText } from './progress-text.ts';
@@ -129,8 +129,4 @@ async function finish(worker: Worker, owner: ContainerOwner, { stderr }: CliCont
     warn(stderr, `the pass of the reaper has failed: ${messageOf(error)}`);
   }
   return true;
-}
-
-function warn(stderr: CliOutput, text: string): void {
-  stderr.write(`${printable(`warning: ${text}`)}\n`);
 }
